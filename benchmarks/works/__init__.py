@@ -1,0 +1,13 @@
+"""The training steps that are timed, by name, smallest first."""
+
+from works import cnn, deep, gpt, mlp, mlp_adam, xor
+from works.work import Work
+
+WORKS: dict[str, Work] = {
+    "xor": xor.WORK,
+    "mlp": mlp.WORK,
+    "mlp-adam": mlp_adam.WORK,
+    "deep": deep.WORK,
+    "cnn": cnn.WORK,
+    "gpt": gpt.WORK,
+}

@@ -1,0 +1,177 @@
+"""The door: `apply(op, inputs, params)` is the only place where an op becomes a Node.
+
+What it does depends on the mode that is on: eager computes the value at once with the op's NumPy rule; a tracer
+only records. Gradient mode decides whether the inputs are kept for a backward pass.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .errors import GlassgradError, here
+from .graph import CONSTANT, Node, Operation, Origin, Params
+from .spec import Dtype
+
+Made = Callable[[Node], None]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class State(threading.local):
+    """What is on in this thread."""
+
+    grad: bool = True
+    scope: Any = None  # the innermost running module, linked to the ones around it: (module, outer)
+    origin: Origin | None = None  # in a backward pass: that of the forward node whose rule runs
+    observer: Made | None = None  # told of every node that is made; while it is on, all nodes keep their inputs
+    tracer: Callable[[Operation, tuple[Node, ...], Params], Node] | None = None
+    quiet: bool = False  # whether NumPy's floating point warnings are off already
+
+
+STATE = State()
+
+def apply(op: Operation, inputs: tuple[Node, ...], params: Params) -> Node:
+    """Make the Node for ``op`` over ``inputs``; the sole maker of Nodes that have an op."""
+    state = STATE
+    if state.tracer is not None:
+        return state.tracer(op, inputs, params)
+    try:
+        if state.quiet:
+            value = op.value(np, *[node.value for node in inputs], **params)
+        else:
+            with np.errstate(all="ignore"):
+                value = op.value(np, *[node.value for node in inputs], **params)
+    except (GlassgradError, MemoryError):
+        raise
+    except Exception:
+        op.spec(*[node.spec for node in inputs], **params)  # says what is wrong in the user's terms, if it can
+        raise
+    needs = False
+    if state.grad and op.differentiable:
+        for node in inputs:
+            if node.requires_grad:
+                needs = True
+                break
+    if not needs and state.observer is None:
+        return Node(op, (), params, value, False, None)
+    node = Node(op, inputs, params, value, needs, state.origin or Origin(here(2), state.scope))
+    if state.observer is not None:
+        state.observer(node)
+    return node
+
+
+def leaf(value: Any, requires_grad: bool = False) -> Node:
+    """A Node that no op made: data."""
+    return Node(None, (), {}, value, requires_grad, None)
+
+
+_small: dict[tuple[float, Dtype], Node] = {}
+
+
+def constant(number: bool | int | float, dtype: Dtype) -> Node:
+    """The 0-d Node of a number that is written in the code; one Node for the same number."""
+    node = _small.get((number, dtype))
+    if node is None:
+        node = Node(None, (), {}, np.array(number, dtype), False, CONSTANT)
+        if number and len(_small) < 10_000:  # 0.0 and -0.0 are equal as keys
+            _small[number, dtype] = node
+    return node
+
+
+class Quiet:
+    """Turns NumPy's floating point warnings off once around many ops: inf and nan are values here, as in PyTorch."""
+
+    __slots__ = ("errstate", "outer")
+
+    def __enter__(self) -> None:
+        self.outer = STATE.quiet
+        if not self.outer:
+            self.errstate = np.errstate(all="ignore")
+            self.errstate.__enter__()
+            STATE.quiet = True
+
+    def __exit__(self, *error: Any) -> None:
+        if not self.outer:
+            STATE.quiet = False
+            self.errstate.__exit__(*error)
+
+
+class GradMode:
+    """Switches the recording of the graph; a context manager and a decorator."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+        self.outer: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.outer.append(STATE.grad)
+        STATE.grad = self.enabled
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        STATE.grad = self.outer.pop()
+
+    def __call__(self, function: F) -> F:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with type(self)(self.enabled):
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+
+class no_grad(GradMode):  # noqa: N801  (PyTorch's name)
+    """Inside, results keep no graph: nothing can be differentiated through them."""
+
+    def __new__(cls, function: Any = None) -> Any:
+        made = super().__new__(cls)
+        if callable(function):  # @no_grad without parentheses
+            made.__init__()
+            return made(function)
+        return made
+
+    def __init__(self, enabled: bool = False) -> None:
+        super().__init__(bool(enabled))
+
+
+class enable_grad(GradMode):  # noqa: N801
+    """Inside, results keep their graph again, also within `no_grad`."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        super().__init__(enabled)
+
+
+class set_grad_enabled(GradMode):  # noqa: N801
+    """Switches the recording of the graph at once; as a context manager it switches back at the end."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(mode)
+        self.before = STATE.grad
+        STATE.grad = mode
+
+    def __enter__(self) -> None:
+        self.outer.append(self.before)
+        STATE.grad = self.enabled
+
+
+def is_grad_enabled() -> bool:
+    """Whether results keep their graph in this thread right now."""
+    return STATE.grad
+
+
+def push_scope(module: Any) -> Any:
+    """Enter ``module``: nodes made from now on belong to it. Returns what `pop_scope` needs."""
+    outer = STATE.scope
+    STATE.scope = (module, outer)
+    return outer
+
+
+def pop_scope(outer: Any) -> None:
+    """Leave the module that `push_scope` entered."""
+    STATE.scope = outer

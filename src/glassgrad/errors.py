@@ -1,0 +1,101 @@
+"""One family of exceptions: what was asked, what came (shapes, dtypes), the user's line, the way out.
+
+Every class also derives from the built-in type that PyTorch raises in the same case, so ``except RuntimeError``
+and ``except IndexError`` keep working in scripts written for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+
+PACKAGE = str(Path(__file__).parent)
+
+Where = tuple[CodeType, int]
+"""A place in the user's code: the code object and the offset of the instruction in it (cheap to take, read later)."""
+
+
+def user_frame(depth: int = 1) -> FrameType | None:
+    """The innermost frame on the stack that is not glassgrad's own, or None."""
+    frame: FrameType | None = sys._getframe(depth)
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
+def here(depth: int = 1) -> Where | None:
+    """The user's place right now, as a `Where`."""
+    frame = user_frame(depth + 1)
+    return None if frame is None else (frame.f_code, frame.f_lasti)
+
+
+def line_of(where: Where | None) -> str:
+    """A `Where` as ``file.py:12 in function``; empty when the place is unknown."""
+    if where is None:
+        return ""
+    code, offset = where
+    number = code.co_firstlineno
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            number = line
+    return f"{code.co_filename}:{number} in {code.co_name}"
+
+
+class GlassgradError(Exception):
+    """The base of all errors that glassgrad raises.
+
+    Args:
+        asked: what was asked for and why it cannot be, in one sentence.
+        got: the shapes, dtypes or values that came, if they matter.
+        fix: the way out, in the user's terms.
+        where: the user's line; taken from the stack when it is not given.
+    """
+
+    def __init__(self, asked: str, *, got: str = "", fix: str = "", where: Where | None = None) -> None:
+        lines = [asked]
+        if got:
+            lines.append(f"  got:  {got}")
+        place = line_of(where or here(2))
+        if place:
+            lines.append(f"  line: {place}")
+        if fix:
+            lines.append(f"  fix:  {fix}")
+        super().__init__("\n".join(lines))
+        self.asked, self.got, self.fix, self.place = asked, got, fix, place
+
+
+class ShapeError(GlassgradError, RuntimeError):
+    """Shapes that do not go together."""
+
+
+class DtypeError(GlassgradError, RuntimeError):
+    """Dtypes that do not go together, or a dtype that the operation is not defined for."""
+
+
+class GradError(GlassgradError, RuntimeError):
+    """A gradient that cannot be had: no graph, a freed graph, a value that was overwritten, an integer tensor."""
+
+
+class ArgumentError(GlassgradError, ValueError):
+    """An argument outside what the operation allows."""
+
+
+class TypeMismatch(GlassgradError, TypeError):
+    """An object of a kind that the operation does not take."""
+
+
+class IndexRangeError(GlassgradError, IndexError):
+    """An index or a dimension out of range."""
+
+
+class StateError(GlassgradError, RuntimeError):
+    """A saved state that does not fit the object it is loaded into; names the missing and unexpected keys."""
+
+
+class NotCovered(GlassgradError, NotImplementedError, AttributeError):
+    """A name or option that PyTorch has and glassgrad has not."""
+
+
+class GradCheckError(GlassgradError, RuntimeError):
+    """An analytic derivative that differs from the numeric one; names the entry."""

@@ -1,0 +1,149 @@
+"""Elementwise arithmetic: sums, products, extremes, signs and rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..op import ATOM, PRODUCT, SUM, Corner, elementwise
+from .compare import eq, lt, where
+
+Array = Any
+
+
+@elementwise(
+    derivative=(lambda g, y, a, b: g, lambda g, y, a, b: g),
+    latex="{a} + {b}", prec=SUM, operator="add",
+    says="Adds; the gradient passes to both sides unchanged.",
+)  # fmt: skip
+def add(xp: Any, a: Array, b: Array) -> Array:
+    return xp.add(a, b)
+
+
+@elementwise(
+    derivative=(lambda g, y, a, b: g, lambda g, y, a, b: -g),
+    latex="{a} - {b}", prec=SUM, operator="sub",
+    says="Subtracts; the gradient passes to a unchanged and to b with its sign turned.",
+)  # fmt: skip
+def sub(xp: Any, a: Array, b: Array) -> Array:
+    return xp.subtract(a, b)
+
+
+@elementwise(
+    derivative=(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a),
+    latex=r"{a} \cdot {b}", prec=PRODUCT, operator="mul",
+    says="Multiplies; each side's gradient is scaled by the other side's value.",
+)  # fmt: skip
+def mul(xp: Any, a: Array, b: Array) -> Array:
+    return xp.multiply(a, b)
+
+
+@elementwise(
+    derivative=(lambda g, y, a, b: g / b, lambda g, y, a, b: -(g * y) / b),
+    latex=r"\frac{{{a}}}{{{b}}}", prec=PRODUCT, operator="truediv", only="float",
+    domain=((-2.0, 2.0), (0.5, 2.0)),
+    says="Divides; the gradient of a shrinks by b, that of b grows with a and falls with b squared.",
+)  # fmt: skip
+def div(xp: Any, a: Array, b: Array) -> Array:
+    return xp.divide(a, b)
+
+
+@elementwise(
+    derivative=(lambda g, y, x: -g),
+    latex="-{x}", prec=SUM, operator="neg",
+    says="Turns the sign, and that of the gradient.",
+)  # fmt: skip
+def neg(xp: Any, x: Array) -> Array:
+    return xp.negative(x)
+
+
+@elementwise(
+    derivative=(
+        lambda g, y, a, b: where(lt(a, b), 0.0, where(eq(a, b), g * 0.5, g)),
+        lambda g, y, a, b: where(lt(b, a), 0.0, where(eq(a, b), g * 0.5, g)),
+    ),
+    latex=r"\max({a}, {b})", prec=ATOM,
+    says="Keeps the larger; only the larger gets a gradient, and at a tie each gets half.",
+    corners=[Corner((1.0, 1.0), 1.0, (0.5, 0.5))],
+)  # fmt: skip
+def maximum(xp: Any, a: Array, b: Array) -> Array:
+    return xp.maximum(a, b)
+
+
+@elementwise(
+    derivative=(
+        lambda g, y, a, b: where(lt(b, a), 0.0, where(eq(a, b), g * 0.5, g)),
+        lambda g, y, a, b: where(lt(a, b), 0.0, where(eq(a, b), g * 0.5, g)),
+    ),
+    latex=r"\min({a}, {b})", prec=ATOM,
+    says="Keeps the smaller; only the smaller gets a gradient, and at a tie each gets half.",
+    corners=[Corner((1.0, 1.0), 1.0, (0.5, 0.5))],
+)  # fmt: skip
+def minimum(xp: Any, a: Array, b: Array) -> Array:
+    return xp.minimum(a, b)
+
+
+@elementwise(
+    derivative=lambda g, y, x: g * sign(x),
+    latex=r"\left|{x}\right|", prec=ATOM,
+    says="Drops the sign; the slope is 1 or -1, and 0 at 0.",
+    corners=[Corner((0.0,), 0.0, (0.0,))],
+)  # fmt: skip
+def abs(xp: Any, x: Array) -> Array:
+    return xp.abs(x)
+
+
+@elementwise(
+    derivative=lambda g, y, x: g * 0.0,
+    latex=r"\operatorname{{sign}}({x})", prec=ATOM,
+    says="1 above zero, -1 below, 0 at it; flat, so no gradient comes through.",
+    corners=[Corner((0.0,), 0.0, (0.0,))],
+)  # fmt: skip
+def sign(xp: Any, x: Array) -> Array:
+    return xp.sign(x)
+
+
+@elementwise(
+    derivative=lambda g, y, x: where(x <= 0, 0.0, g),
+    latex=r"\operatorname{{relu}}({x})", prec=ATOM,
+    says="Keeps what is positive; where x is not positive the gradient is cut to 0.",
+    corners=[Corner((0.0,), 0.0, (0.0,))],
+)  # fmt: skip
+def relu(xp: Any, x: Array) -> Array:
+    return xp.maximum(x, x.dtype.type(0))
+
+
+@elementwise(
+    derivative=lambda g, y, x: g * 0.0,
+    latex=r"\lfloor {x} \rfloor", prec=ATOM, only="float",
+    says="Rounds down to a whole number; flat between them, so no gradient comes through.",
+)  # fmt: skip
+def floor(xp: Any, x: Array) -> Array:
+    return xp.floor(x)
+
+
+@elementwise(
+    derivative=lambda g, y, x: g * 0.0,
+    latex=r"\operatorname{{round}}({x})", prec=ATOM, only="float",
+    says="Rounds to the nearest whole number, halves to the even one; no gradient comes through.",
+    corners=[Corner((0.5,), 0.0, (0.0,)), Corner((1.5,), 2.0, (0.0,))],
+)  # fmt: skip
+def round(xp: Any, x: Array) -> Array:
+    return xp.rint(x)
+
+
+@elementwise(
+    derivative=(lambda g, y, a, b: g, lambda g, y, a, b: -(g * floor(a / b))),
+    latex=r"{a} \bmod {b}", prec=PRODUCT, domain=((-2.0, 2.0), (0.5, 0.9)),
+    says="What is left after taking b away a whole number of times; it has the sign of b.",
+)  # fmt: skip
+def remainder(xp: Any, a: Array, b: Array) -> Array:
+    return xp.remainder(a, b)
+
+
+@elementwise(
+    derivative=None,
+    latex=r"\lfloor {a} / {b} \rfloor", prec=ATOM, only="integral",
+    says="Divides whole numbers, rounding down.",
+)  # fmt: skip
+def floordiv(xp: Any, a: Array, b: Array) -> Array:
+    return xp.floor_divide(a, b)

@@ -1,0 +1,119 @@
+"""Comparisons, logic and choice; the results of comparisons are booleans and carry no gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..op import ATOM, COMPARE, PRODUCT, SUM, Corner, case, elementwise, op
+from ..spec import Dtype, Spec, bool_, is_float
+
+Array = Any
+
+
+@elementwise(
+    derivative=None, result=bool_, latex="{a} = {b}", prec=COMPARE,
+    says="True where both are equal.",
+)  # fmt: skip
+def eq(xp: Any, a: Array, b: Array) -> Array:
+    return xp.equal(a, b)
+
+
+@elementwise(
+    derivative=None, result=bool_, latex=r"{a} \neq {b}", prec=COMPARE,
+    says="True where the two differ; nan differs from everything, itself included.",
+)  # fmt: skip
+def ne(xp: Any, a: Array, b: Array) -> Array:
+    return xp.not_equal(a, b)
+
+
+@elementwise(
+    derivative=None, result=bool_, latex="{a} < {b}", prec=COMPARE, operator="lt",
+    says="True where a is smaller.",
+)  # fmt: skip
+def lt(xp: Any, a: Array, b: Array) -> Array:
+    return xp.less(a, b)
+
+
+@elementwise(
+    derivative=None, result=bool_, latex=r"{a} \le {b}", prec=COMPARE, operator="le",
+    says="True where a is not larger.",
+)  # fmt: skip
+def le(xp: Any, a: Array, b: Array) -> Array:
+    return xp.less_equal(a, b)
+
+
+@elementwise(
+    derivative=None, result=bool_, latex="{a} > {b}", prec=COMPARE, operator="gt",
+    says="True where a is larger.",
+)  # fmt: skip
+def gt(xp: Any, a: Array, b: Array) -> Array:
+    return xp.greater(a, b)
+
+
+@elementwise(
+    derivative=None, result=bool_, latex=r"{a} \ge {b}", prec=COMPARE, operator="ge",
+    says="True where a is not smaller.",
+)  # fmt: skip
+def ge(xp: Any, a: Array, b: Array) -> Array:
+    return xp.greater_equal(a, b)
+
+
+@elementwise(
+    derivative=None, only="integral", latex=r"{a} \land {b}", prec=PRODUCT, operator="and",
+    says="Bit by bit: 1 where both are; on booleans, true where both are.",
+)  # fmt: skip
+def bitwise_and(xp: Any, a: Array, b: Array) -> Array:
+    return xp.bitwise_and(a, b)
+
+
+@elementwise(
+    derivative=None, only="integral", latex=r"{a} \lor {b}", prec=SUM, operator="or",
+    says="Bit by bit: 1 where either is; on booleans, true where either is.",
+)  # fmt: skip
+def bitwise_or(xp: Any, a: Array, b: Array) -> Array:
+    return xp.bitwise_or(a, b)
+
+
+@elementwise(
+    derivative=None, only="integral", latex=r"{a} \oplus {b}", prec=SUM, operator="xor",
+    says="Bit by bit: 1 where the two differ.",
+)  # fmt: skip
+def bitwise_xor(xp: Any, a: Array, b: Array) -> Array:
+    return xp.bitwise_xor(a, b)
+
+
+@elementwise(
+    derivative=None, only="integral", latex=r"\lnot {x}", prec=ATOM, operator="invert",
+    says="Turns every bit; on booleans, true becomes false.",
+)  # fmt: skip
+def bitwise_not(xp: Any, x: Array) -> Array:
+    return xp.invert(x)
+
+
+@elementwise(
+    derivative=(None, lambda g, y, c, a, b: where(c, g, 0.0), lambda g, y, c, a, b: where(c, 0.0, g)),
+    latex=r"\begin{{cases}} {a} & {c} \\ {b} & \text{{else}} \end{{cases}}", prec=ATOM,
+    says="Takes a where the condition holds and b elsewhere; the gradient goes to the one that was taken.",
+    corners=[Corner((1.0, 2.0, float("inf")), 2.0, (None, 1.0, 0.0))],
+)  # fmt: skip
+def where(xp: Any, c: Array, a: Array, b: Array) -> Array:
+    return xp.where(c, a, b)
+
+
+def _cast_spec(x: Spec, *, dtype: Dtype) -> Spec:
+    return Spec(x.shape, dtype)
+
+
+@op(
+    spec=_cast_spec, kind="elementwise", latex=r"{x}", prec=ATOM,
+    says="Converts the dtype; floats lose their fraction on the way to integers.",
+    cases=[
+        case((2, 3), dtype=Dtype("float64")), case((), dtype=Dtype("float32")), case((2, 3), dtype=Dtype("int64")),
+        case((0,), dtype=Dtype("bool")),
+    ],
+)  # fmt: skip
+def cast(xp: Any, x: Array, *, dtype: Dtype) -> Array:
+    return xp.asarray(x).astype(dtype)
+
+
+cast.vjp(lambda g, y, x, *, dtype: cast(g, dtype=x.dtype) if is_float(x.dtype) else g * 0.0)

@@ -1,0 +1,56 @@
+"""The matrix product, and its transposed forms in one op: its derivatives are matrix products again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import DtypeError, ShapeError
+from ..graph import Node
+from ..op import PRODUCT, case, op
+from ..spec import Spec
+
+Array = Any
+
+
+def _matmul_spec(a: Spec, b: Spec, *, ta: bool = False, tb: bool = False) -> Spec:
+    if a.dtype != b.dtype:
+        raise DtypeError(
+            f"a matrix product needs one dtype, not {a.dtype} and {b.dtype}",
+            got=f"{a} @ {b}",
+            fix=f"convert one of them, e.g. x.to({max(a.dtype, b.dtype)}) or x.float()",
+        )
+    (n, k), (k2, m) = a.shape[-2:][:: -1 if ta else 1], b.shape[-2:][:: -1 if tb else 1]
+    if k != k2 or a.shape[:-2] != b.shape[:-2]:
+        what = f"inner sizes {k} and {k2} differ" if k != k2 else "batch sizes differ"
+        raise ShapeError(
+            f"matrix product: {what}",
+            got=f"{a}{' transposed' if ta else ''} @ {b}{' transposed' if tb else ''}",
+            fix="the last size of the left must be the last but one of the right; transpose one of them with .mT",
+        )
+    return Spec((*a.shape[:-2], n, m), a.dtype)
+
+
+def _latex(a: str, b: str, *, ta: bool = False, tb: bool = False) -> str:
+    return (a + r"^\top" if ta else a) + " " + (b + r"^\top" if tb else b)
+
+
+@op(
+    spec=_matmul_spec, kind="linalg", latex=_latex, prec=PRODUCT,
+    cases=[
+        case((2, 3), (3, 5)), case((3, 2), (3, 5), ta=True), case((2, 3), (5, 3), tb=True),
+        case((3, 2), (5, 3), ta=True, tb=True), case((2, 3, 5), (2, 5, 1)), case((2, 0), (0, 3)),
+    ],
+    says="The matrix product: each result is a row times a column, added up.",
+)  # fmt: skip
+def matmul(xp: Any, a: Array, b: Array, *, ta: bool = False, tb: bool = False) -> Array:
+    return xp.matmul(a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b)
+
+
+@matmul.vjp
+def _(g: Node, y: Node, a: Node, b: Node, *, ta: bool = False, tb: bool = False) -> Node:
+    return matmul(b, g, ta=tb, tb=True) if ta else matmul(g, b, tb=not tb)
+
+
+@matmul.vjp
+def _(g: Node, y: Node, a: Node, b: Node, *, ta: bool = False, tb: bool = False) -> Node:
+    return matmul(g, a, ta=True, tb=ta) if tb else matmul(a, g, ta=not ta)

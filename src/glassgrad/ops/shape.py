@@ -1,0 +1,235 @@
+"""Ops that move entries without changing them: reshape, permute, expand, slice, scatter into a slice, cat, flip."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..dispatch import constant
+from ..errors import ArgumentError, DtypeError, ShapeError
+from ..graph import Node
+from ..op import ATOM, case, op
+from ..spec import Dtype, Shape, Spec, broadcast_shapes
+
+Array = Any
+Cut = tuple[int, int, int]
+"""start, stop and step along one axis; the step is positive and both ends are within the axis."""
+
+
+def zeros(shape: Shape, dtype: Dtype) -> Node:
+    """An array of zeros that takes no memory until it is written."""
+    return expand(constant(0, dtype), shape=shape)
+
+
+@op(
+    spec=lambda x: x, latex=r"{x}", prec=ATOM, cases=[case((2, 3)), case(()), case((0, 3))],
+    says="A copy; the gradient passes unchanged.",
+)  # fmt: skip
+def copy(xp: Any, x: Array) -> Array:
+    return xp.array(x, copy=True)
+
+
+copy.vjp(lambda g, y, x: g)
+
+
+@op(
+    spec=lambda x: x, latex=r"{x}", prec=ATOM, cases=[case((2, 3)), case(())], differentiable=False,
+    write=lambda base, new: new,
+    says="The same value cut loose from its history: no gradient goes back through here.",
+)  # fmt: skip
+def detach(xp: Any, x: Array) -> Array:
+    return x
+
+
+def _reshape_spec(x: Spec, *, shape: Shape) -> Spec:
+    if math.prod(shape) != math.prod(x.shape):
+        raise ShapeError(
+            f"cannot reshape to {list(shape)}: it has {math.prod(shape)} entries, the tensor {math.prod(x.shape)}",
+            got=str(x),
+            fix="give a shape with the same product, or -1 for one size that is to be worked out",
+        )
+    return Spec(shape, x.dtype)
+
+
+@op(
+    spec=_reshape_spec, latex=r"{x}", prec=ATOM,
+    cases=[case((2, 3, 5), shape=(6, 5)), case((2, 3), shape=(3, 1, 2)), case((1,), shape=()), case((0, 3), shape=(3, 0))],
+    write=lambda base, new, *, shape: reshape(new, shape=base.shape),
+    says="The same entries in another shape, in the same order.",
+)  # fmt: skip
+def reshape(xp: Any, x: Array, *, shape: Shape) -> Array:
+    return x.reshape(shape)
+
+
+reshape.vjp(lambda g, y, x, *, shape: reshape(g, shape=x.shape))
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    back = [0] * len(axes)
+    for to, source in enumerate(axes):
+        back[source] = to
+    return tuple(back)
+
+
+@op(
+    spec=lambda x, *, axes: Spec(tuple(x.shape[axis] for axis in axes), x.dtype), prec=ATOM,
+    latex=lambda x, *, axes: f"{x}^\\top",
+    cases=[case((2, 3), axes=(1, 0)), case((2, 3, 5), axes=(1, 2, 0)), case((), axes=())],
+    write=lambda base, new, *, axes: permute(new, axes=_inverse(axes)),
+    says="Swaps axes; the gradient is swapped back.",
+)  # fmt: skip
+def permute(xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
+    return x.transpose(axes)
+
+
+permute.vjp(lambda g, y, x, *, axes: permute(g, axes=_inverse(axes)))
+
+
+def _expand_spec(x: Spec, *, shape: Shape) -> Spec:
+    try:
+        fits = broadcast_shapes(x.shape, shape) == tuple(shape)
+    except ShapeError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"cannot expand to {list(shape)}: only sizes of 1 and new axes at the left can be repeated",
+            got=str(x), fix="unsqueeze the tensor where it is to be repeated",
+        )  # fmt: skip
+    return Spec(tuple(shape), x.dtype)
+
+
+def _no_write(base: Node, new: Node, *, shape: Shape) -> Node:
+    raise ArgumentError(
+        "cannot write in place through an expanded tensor: one entry of it stands in many places",
+        got=f"{list(base.shape)} expanded to {list(shape)}",
+        fix="clone() the expanded tensor first",
+    )
+
+
+@op(
+    spec=_expand_spec, latex=r"{x}", prec=ATOM, write=_no_write,
+    cases=[case((3,), shape=(2, 3)), case((2, 1, 5), shape=(2, 3, 5)), case((), shape=(2, 3)), case((1,), shape=(0,))],
+    says="Repeats x along axes of size 1; the gradients of all the repeats are added.",
+)  # fmt: skip
+def expand(xp: Any, x: Array, *, shape: Shape) -> Array:
+    if xp is np and x.ndim and x.flags.c_contiguous and x.size:  # np.broadcast_to takes ten times as long
+        strides = [0] * (len(shape) - x.ndim)
+        strides += [0 if size != to else stride
+                    for size, to, stride in zip(x.shape, shape[len(shape) - x.ndim :], x.strides, strict=True)]  # fmt: skip
+        return np.ndarray(shape, x.dtype, x, 0, tuple(strides))
+    return xp.broadcast_to(x, shape)
+
+
+@expand.vjp
+def _(g: Node, y: Node, x: Node, *, shape: Shape) -> Node:
+    from .reduce import sum
+
+    new = len(shape) - len(x.shape)
+    same = tuple(axis + new for axis, size in enumerate(x.shape) if size != shape[axis + new])
+    total = g
+    if new:
+        total = sum(total, axes=tuple(range(new)))
+    if same:
+        total = sum(total, axes=tuple(axis - new for axis in same), keep=True)
+    return total
+
+
+def _length(cut: Cut) -> int:
+    start, stop, step = cut
+    return max(0, -((start - stop) // step))
+
+
+def _slices(cuts: tuple[Cut, ...]) -> tuple[slice, ...]:
+    return tuple(slice(start, stop, step) for start, stop, step in cuts)
+
+
+_CUTS = [((0, 2, 1), (1, 3, 1)), ((0, 2, 1), (0, 3, 2)), ((1, 1, 1), (0, 3, 1))]
+
+
+@op(
+    spec=lambda x, *, cuts: Spec(tuple(map(_length, cuts)), x.dtype), latex=r"{x}_{{[\,:\,]}}", prec=ATOM,
+    cases=[*(case((2, 3), cuts=cuts) for cuts in _CUTS), case((2, 3, 5), cuts=((0, 1, 1), (0, 3, 1), (1, 5, 3)))],
+    write=lambda base, new, *, cuts: slice_scatter(base, new, cuts=cuts),
+    says="Takes a part; what was not taken gets a gradient of 0.",
+)  # fmt: skip
+def slice_(xp: Any, x: Array, *, cuts: tuple[Cut, ...]) -> Array:
+    return x[_slices(cuts)]
+
+
+slice_.vjp(lambda g, y, x, *, cuts: slice_scatter(zeros(x.shape, g.dtype), g, cuts=cuts))
+
+
+def _slice_scatter_spec(x: Spec, part: Spec, *, cuts: tuple[Cut, ...]) -> Spec:
+    expected = tuple(map(_length, cuts))
+    if part.shape != expected:
+        raise ShapeError(f"cannot write into a part of shape {list(expected)}", got=f"{part} into {x}")
+    return x
+
+
+@op(
+    spec=_slice_scatter_spec, latex=r"{x} \gets {part}", prec=ATOM,
+    cases=[case((2, 3), tuple(map(_length, cuts)), cuts=cuts) for cuts in _CUTS],
+    says="x with a part of it replaced; the gradient of the part goes to what was put there.",
+)  # fmt: skip
+def slice_scatter(xp: Any, x: Array, part: Array, *, cuts: tuple[Cut, ...]) -> Array:
+    if xp is not np:
+        return x.at[_slices(cuts)].set(part)
+    made = np.array(x, order="C")
+    made[_slices(cuts)] = part
+    return made
+
+
+@slice_scatter.vjp
+def _(g: Node, y: Node, x: Node, part: Node, *, cuts: tuple[Cut, ...]) -> Node:
+    return slice_scatter(g, zeros(part.shape, g.dtype), cuts=cuts)
+
+
+slice_scatter.vjp(lambda g, y, x, part, *, cuts: slice_(g, cuts=cuts))
+
+
+def _cat_spec(*xs: Spec, axis: int) -> Spec:
+    first = xs[0]
+    for number, x in enumerate(xs[1:], 1):
+        if len(x.shape) != len(first.shape) or any(
+            a != b for where, (a, b) in enumerate(zip(first.shape, x.shape, strict=True)) if where != axis
+        ):
+            raise ShapeError(
+                f"cat along dimension {axis}: tensor {number} does not fit tensor 0; all other sizes must be the same",
+                got=" and ".join(map(str, xs)), fix="reshape or slice the tensors first",
+            )  # fmt: skip
+    if len({x.dtype for x in xs}) > 1:
+        raise DtypeError("cat needs tensors of one dtype", got=" and ".join(map(str, xs)), fix="use .to(dtype)")
+    shape = list(first.shape)
+    shape[axis] = sum(x.shape[axis] for x in xs)
+    return Spec(tuple(shape), first.dtype)
+
+
+@op(
+    spec=_cat_spec, latex=lambda *xs, axis: r"\left[" + ",\\; ".join(xs) + r"\right]", prec=ATOM,
+    cases=[case((2, 3), (2, 5), axis=1), case((2, 3), (1, 3), (5, 3), axis=0), case((2, 0), (2, 3), axis=1)],
+    says="Puts tensors one after another; each gets its own part of the gradient.",
+)  # fmt: skip
+def cat(xp: Any, *xs: Array, axis: int) -> Array:
+    return xp.concatenate(xs, axis=axis)
+
+
+@cat.vjp_each
+def _(index: int, g: Node, y: Node, *xs: Node, axis: int) -> Node:
+    start = sum(x.shape[axis] for x in xs[:index])
+    cuts = [(0, size, 1) for size in g.shape]
+    cuts[axis] = (start, start + xs[index].shape[axis], 1)
+    return slice_(g, cuts=tuple(cuts))
+
+
+@op(
+    spec=lambda x, *, axes: x, latex=r"\overleftarrow{{{x}}}", prec=ATOM,
+    cases=[case((2, 3), axes=(1,)), case((2, 3, 5), axes=(0, 2))],
+    says="Turns the order along axes; the gradient is turned back.",
+)  # fmt: skip
+def flip(xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
+    return xp.flip(x, axes)
+
+
+flip.vjp(lambda g, y, x, *, axes: flip(g, axes=axes))

@@ -1,0 +1,35 @@
+"""Options, Hypothesis profiles and threads for all tests."""
+
+from __future__ import annotations
+
+import os
+
+# Two test processes share two cores: one thread each, and threads that sleep when idle. Set before NumPy or torch is
+# imported, and inherited by every process a test starts.
+for name, value in {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}.items():
+    os.environ.setdefault(name, value)
+
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--graphs", type=int, default=300, metavar="N", help="random graphs to compare (default: 300)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Profiles: `dev` draws new examples each time, `ci` always the same, `graphs` --graphs of them.
+
+    A test of random graphs is decorated with ``@settings.get_profile("graphs")`` (a settings object is a decorator).
+    """
+    # No deadline: one slow example on a busy machine is no failure. Examples here are arrays, which are slow to draw.
+    common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+    settings.register_profile("dev", common)
+    settings.register_profile("ci", common, derandomize=True, database=None)
+    settings.load_profile("ci" if os.environ.get("CI") else "dev")
+    settings.register_profile("graphs", settings(), max_examples=config.getoption("--graphs"))
