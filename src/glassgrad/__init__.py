@@ -1,3 +1,49 @@
-"""glassgrad: a deep-learning engine with glass walls."""
+"""glassgrad: a deep-learning engine with glass walls.
 
+PyTorch's names over NumPy; every gradient can be asked where it came from.
+
+>>> import glassgrad as gg
+>>> x = gg.tensor(3.0, requires_grad=True)
+>>> (x**2).backward()
+>>> x.grad
+tensor(6.)
+"""
+
+import difflib as _difflib
+from math import e, inf, nan, pi
+from typing import Any as _Any
+
+from . import autograd, nn, optim, utils
+from .errors import GlassgradError
+from .errors import NotCovered as _NotCovered
 from .functions import *  # noqa: F403
+from .functions import __all__ as _names
+from .functions.create import check_device as _check_device
+from .nn import functional
+from .spec import Dtype as dtype
+from .spec import float32 as float  # noqa: A004
+from .spec import float64 as double
+from .spec import int32 as int  # noqa: A004
+from .spec import int64 as long
+
+__version__ = "0.1.0"
+Size = tuple
+newaxis = None
+
+__all__ = [
+    "GlassgradError", "Size", "autograd", "device", "double", "dtype", "e", "float", "functional", "inf", "int", "long",
+    "nan", "newaxis", "nn", "optim", "pi", "utils", *_names,
+]  # fmt: skip
+
+
+def device(name: _Any = "cpu") -> str:
+    """The name of a device: "cpu" is the only one there is."""
+    _check_device(name)
+    return "cpu"
+
+
+def __getattr__(name: str) -> _Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    near = _difflib.get_close_matches(name, __all__, n=1)
+    raise _NotCovered(f"glassgrad.{name} is not covered", fix=f"the nearest there is: {near[0]}" if near else "")

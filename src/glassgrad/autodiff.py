@@ -34,8 +34,9 @@ def cotangents(
         keep_graph: whether the graph may be walked again; otherwise its nodes let go of their inputs.
         create_graph: whether the result can itself be differentiated.
 
-    Nodes that the outputs do not depend on are not in the result. Raises GradError for a graph that was let go, and
-    for a value that was overwritten in place and is needed.
+    Nodes whose gradient a cell waits for (``node.cell``) are in the result too; nodes that the outputs do not depend
+    on are not. Raises GradError for a graph that was let go, and for a value that was overwritten in place and is
+    needed.
     """
     order = ancestors(outputs, only=_needs_gradient)
     alive: Collection[Node] | None = None
@@ -58,7 +59,7 @@ def cotangents(
                     continue
                 if node.hooks:
                     g = _run_hooks(node, g)
-                if node.op is None or (wanted is not None and node in wanted):
+                if node.op is None or node.cell is not None or (wanted is not None and node in wanted):
                     found[node] = g
                 if node.op is None:
                     continue
