@@ -90,6 +90,8 @@ def room_imported(dotted: str, rooms: dict[str, Room], package: Path = PACKAGE) 
     parts = dotted.split(".")
     if parts[0] != package.name:
         return None
+    if len(parts) > 1 and (package / f"{parts[1]}.pyi").exists():
+        return None  # a generated stub: only type checkers see it
     if len(parts) > 1 and (parts[1] in rooms or (package / parts[1]).is_dir() or (package / f"{parts[1]}.py").exists()):
         return parts[1]
     return FACE

@@ -27,7 +27,7 @@ from .spec import int32 as int  # noqa: A004
 from .spec import int64 as long
 
 __version__ = "0.1.0"
-Size = tuple
+Size = tuple[_Any, ...]
 newaxis = None
 
 __all__ = [

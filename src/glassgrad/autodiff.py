@@ -64,8 +64,8 @@ def cotangents(
                 if node.op is None:
                     continue
                 if note:
-                    origin = node.origin
-                    STATE.origin = Origin(origin and origin.where, origin and origin.scope, node)
+                    made = node.origin
+                    STATE.origin = Origin(made.where, made.scope, node) if made else Origin(None, None, node)
                 _push(node, g, sums, alive)
                 if not keep_graph:
                     node.release()

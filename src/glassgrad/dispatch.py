@@ -132,7 +132,7 @@ class no_grad(GradMode):  # noqa: N801  (PyTorch's name)
     def __new__(cls, function: Any = None) -> Any:
         made = super().__new__(cls)
         if callable(function):  # @no_grad without parentheses
-            made.__init__()
+            GradMode.__init__(made, False)
             return made(function)
         return made
 

@@ -29,8 +29,9 @@ class Operation(Protocol):
 
     name: str
     differentiable: bool
-    value: Callable[..., Any]
 
+    @property
+    def value(self) -> Callable[..., Any]: ...
     def spec(self, *specs: Spec, **params: Any) -> Spec: ...
     def rule(self, index: int) -> Callable[..., Node] | None: ...
 

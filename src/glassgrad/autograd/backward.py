@@ -212,9 +212,12 @@ def retain_grad(self: Tensor) -> None:
     node.cell = weakref.ref(self)
 
 
-Tensor.retains_grad = property(  # type: ignore[attr-defined]
-    lambda self: not self.is_leaf and self.node.cell is not None, doc="Whether `retain_grad` was called."
-)
+def _retains_grad(self: Tensor) -> bool:
+    """Whether `retain_grad` was called on this tensor."""
+    return not self.is_leaf and self.node.cell is not None
+
+
+setattr(Tensor, "retains_grad", property(_retains_grad))  # noqa: B010
 
 
 class RemovableHandle:

@@ -75,7 +75,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """``data`` as a tensor: a tensor of the dtype is returned as it is, an array's memory is shared."""
     check_device(device)
     if isinstance(data, Tensor):
-        return data if dtype is None or data.dtype == as_dtype(dtype) else data.to(as_dtype(dtype))  # type: ignore[no-any-return]
+        return data if dtype is None or data.dtype == as_dtype(dtype) else data.to(as_dtype(dtype))
     return make(data, dtype, share=isinstance(data, np.ndarray))
 
 

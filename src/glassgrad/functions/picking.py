@@ -130,7 +130,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The entries where the mask is true, in one dimension."""
     shape = broadcast_shapes(input.shape, mask.shape)
-    return getitem(expand(input, shape), expand(mask, shape))  # type: ignore[no-any-return]
+    return getitem(expand(input, shape), expand(mask, shape))
 
 
 @function()
@@ -186,7 +186,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal."""
     found: Tensor = globals()["diagonal"](input)
-    return found.sum()  # type: ignore[no-any-return]
+    return found.sum()
 
 
 @function()
@@ -202,7 +202,8 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
 @function()
 def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> Any:
     """The distinct entries in order; with options also where each entry stands among them, and how many there are."""
-    found = np.unique(np.asarray(input.value), return_inverse=return_inverse, return_counts=return_counts)
+    options: dict[str, Any] = {"return_inverse": return_inverse, "return_counts": return_counts}
+    found = np.unique(np.asarray(input.value), **options)
     if not isinstance(found, tuple):
         return wrap(leaf(found))
     return tuple(wrap(leaf(part)) for part in found)
@@ -228,4 +229,4 @@ def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False) -
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One entry along a dimension, without it: a view."""
     axis = dimension(dim, input.ndim)
-    return getitem(input, (*[slice(None)] * axis, index))  # type: ignore[no-any-return]
+    return getitem(input, (*[slice(None)] * axis, index))

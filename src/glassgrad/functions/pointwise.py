@@ -71,8 +71,8 @@ for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Tensor, f"__{_name}__", lambda self, other, op=REGISTRY[_name]: binary(op, self, other))
 for _name in ("neg", "abs"):
     setattr(Tensor, f"__{_name}__", lambda self, op=REGISTRY[_name]: unary(op, self))
-Tensor.__invert__ = lambda self: unary(compare.bitwise_not, self)  # type: ignore[method-assign]
-Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+setattr(Tensor, "__invert__", lambda self: unary(compare.bitwise_not, self))  # noqa: B010
+setattr(Tensor, "__pos__", lambda self: self)  # noqa: B010
 
 
 @function(inplace=True)
@@ -109,8 +109,8 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     return div(input, other, rounding_mode="floor")
 
 
-Tensor.__floordiv__ = floor_divide  # type: ignore[method-assign]
-Tensor.__rfloordiv__ = lambda self, other: floor_divide(other, self)  # type: ignore[attr-defined]
+setattr(Tensor, "__floordiv__", floor_divide)  # noqa: B010
+setattr(Tensor, "__rfloordiv__", lambda self, other: floor_divide(other, self))  # noqa: B010
 
 
 @function(inplace=True)
@@ -430,15 +430,16 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @method_only()
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Put one number everywhere, in place."""
-    return copy_(self, value)  # type: ignore[no-any-return]
+    return copy_(self, value)
 
 
 @method_only()
 def zero_(self: Tensor) -> Tensor:
     """Put 0 everywhere, in place."""
-    return copy_(self, 0)  # type: ignore[no-any-return]
+    return copy_(self, 0)
 
 
-exp, log, sqrt, abs, sign, erf, atan, maximum = (
+_published: list[Callable[..., Tensor]] = [
     getattr(Tensor, name) for name in ("exp", "log", "sqrt", "abs", "sign", "erf", "atan", "maximum")
-)
+]
+exp, log, sqrt, abs, sign, erf, atan, maximum = _published

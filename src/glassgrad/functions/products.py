@@ -66,8 +66,8 @@ def _general(a: Node, b: Node) -> Node:
     return made if shape == made.shape else reshape(made, shape=shape)
 
 
-Tensor.__matmul__ = matmul  # type: ignore[method-assign]
-Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined]
+setattr(Tensor, "__matmul__", matmul)  # noqa: B010
+setattr(Tensor, "__rmatmul__", lambda self, other: matmul(other, self))  # noqa: B010
 
 
 def _with_dims(name: str, input: Tensor, other: Tensor, a: int, b: int) -> Tensor:

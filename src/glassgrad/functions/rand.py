@@ -49,7 +49,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """[seed, counter] as an int64 tensor."""
-        return self.state.clone()  # type: ignore[no-any-return]
+        return self.state.clone()
 
     def set_state(self, new_state: Tensor) -> None:
         """Continue from a state that `get_state` gave."""
@@ -115,7 +115,7 @@ def _normal(shape: Shape, dtype: Dtype, generator: Generator | None) -> Tensor:
     radius = (-2.0 * (1.0 - pair[0]).log()).sqrt()
     angle = pair[1] * (2 * math.pi)
     both = _stacked(radius * angle.cos(), radius * angle.sin())
-    return both.reshape(-1)[:count].reshape(shape).to(dtype)  # type: ignore[no-any-return]
+    return both.reshape(-1)[:count].reshape(shape).to(dtype)
 
 
 def _stacked(a: Tensor, b: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ def randint(
     if high <= low:
         raise ArgumentError("randint: high must be above low", got=f"low {low}, high {high}")
     drawn = _uniform(sizes((size,)), float64, generator)
-    return floor(drawn * float(high - low) + float(low)).to(as_dtype(dtype or "int64"))  # type: ignore[no-any-return]
+    return floor(drawn * float(high - low) + float(low)).to(as_dtype(dtype or "int64"))
 
 
 @function(method=False)
@@ -180,13 +180,13 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     """The numbers 0 to n - 1 in random order."""
     check_device(device)
     order = argsort(_uniform((n,), float64, generator), 0)
-    return order if dtype is None else order.to(as_dtype(dtype))  # type: ignore[no-any-return]
+    return order if dtype is None else order.to(as_dtype(dtype))
 
 
 @function()
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that stands in ``input``, else 0."""
-    return (_uniform(input.shape, input.dtype, generator) < input.detach()).to(input.dtype)  # type: ignore[no-any-return]
+    return (_uniform(input.shape, input.dtype, generator) < input.detach()).to(input.dtype)
 
 
 @function(method=False)
@@ -230,22 +230,22 @@ def multinomial(
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **kw: Any) -> Tensor:
     """Fill with numbers even in [from, to), in place."""
     low = kw.pop("from", from_)
-    return self.copy_(_uniform(self.shape, self.dtype, generator) * (to - low) + low)  # type: ignore[no-any-return]
+    return self.copy_(_uniform(self.shape, self.dtype, generator) * (to - low) + low)
 
 
 @method_only()
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers, in place."""
-    return self.copy_(_normal(self.shape, self.dtype, generator) * std + mean)  # type: ignore[no-any-return]
+    return self.copy_(_normal(self.shape, self.dtype, generator) * std + mean)
 
 
 @method_only()
 def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with 1 at probability ``p``, else 0, in place."""
-    return self.copy_(_uniform(self.shape, float64, generator) < p)  # type: ignore[no-any-return]
+    return self.copy_(_uniform(self.shape, float64, generator) < p)
 
 
 @method_only()
 def random_(self: Tensor, low: int = 0, high: int = 2**31, *, generator: Generator | None = None) -> Tensor:
     """Fill with whole numbers from ``low`` up to, not including, ``high``, in place."""
-    return self.copy_(randint(low, high, self.shape, generator=generator))  # type: ignore[no-any-return]
+    return self.copy_(randint(low, high, self.shape, generator=generator))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any, NamedTuple
 
@@ -62,7 +63,7 @@ def var(
         correction = 1 if unbiased else 0
     check_dtype(input.node, "the input of var")
     distance = input - mean(input, dim, keepdim=True)
-    freedom = max(0, _count(input.shape, dim) - correction)
+    freedom = builtins.max(0, _count(input.shape, dim) - correction)
     return sum(distance * distance, dim, keepdim) / (freedom if freedom else math.nan)
 
 
@@ -71,7 +72,7 @@ def std(
     input: Tensor, dim: Any = None, *, correction: float = 1, unbiased: bool | None = None, keepdim: bool = False
 ) -> Tensor:
     """The square root of `var`."""
-    return var(input, dim, correction=correction, unbiased=unbiased, keepdim=keepdim).sqrt()  # type: ignore[no-any-return]
+    return var(input, dim, correction=correction, unbiased=unbiased, keepdim=keepdim).sqrt()
 
 
 @function()
@@ -98,7 +99,7 @@ def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 
 def _not_empty(input: Tensor, axes: tuple[int, ...], name: str) -> None:
-    if any(input.shape[axis] == 0 for axis in axes):
+    if builtins.any(input.shape[axis] == 0 for axis in axes):
         raise IndexRangeError(f"{name} of no entries is not defined", got=str(input.node.spec))
 
 
@@ -133,7 +134,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
         return reshape(flat, (1,) * input.ndim) if keepdim else flat
     axis = dimension(dim, input.ndim)
     if not input.ndim:
-        return input.new_zeros((), dtype="int64")  # type: ignore[no-any-return]
+        return input.new_zeros((), dtype="int64")
     _not_empty(input, (axis,), "argmax")
     place = wrap(apply(ops.argmax, (_number(input),), {"axis": axis}))
     return unsqueeze(place, axis) if keepdim else place
@@ -184,12 +185,12 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
         return reshape(whole, (1,) * input.ndim) if keepdim else whole
     axis = dimension(dim, x.ndim)
     if not x.ndim:
-        return x.clone()  # type: ignore[no-any-return]
+        return x.clone()
     size = x.shape[axis]
     if size == 0:
         shape = ops.kept(x.shape, (axis,))
         made = x.new_ones(shape)
-        return made if keepdim else squeeze(made, axis)  # type: ignore[no-any-return]
+        return made if keepdim else squeeze(made, axis)
     while size > 1:
         half = size // 2
         pairs = narrow_(x, axis, 0, half) * narrow_(x, axis, half, half)
@@ -203,7 +204,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sums along ``dim``."""
     node = _typed(input, dtype)
     if not node.shape:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     return wrap(ops.cumsum(node, axis=dimension(dim, len(node.shape))))
 
 
@@ -227,7 +228,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     """The order that sorts the entries along ``dim``; equal entries keep their order."""
     node = _number(input)
     if not node.shape:
-        return input.new_zeros((), dtype="int64")  # type: ignore[no-any-return]
+        return input.new_zeros((), dtype="int64")
     return wrap(ops.argsort(node, axis=dimension(dim, input.ndim), descending=descending))
 
 
@@ -240,7 +241,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
 
 def _along(input: Tensor, order: Tensor, dim: int) -> Tensor:
     if not input.ndim:
-        return input.clone()  # type: ignore[no-any-return]
+        return input.clone()
     return wrap(index_ops.gather(input.node, order.node, axis=dimension(dim, input.ndim)))
 
 
@@ -276,7 +277,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 
 def _float_input(input: Tensor, dtype: Any, name: str) -> Tensor:
     if dtype is not None:
-        return input.to(as_dtype(dtype))  # type: ignore[no-any-return]
+        return input.to(as_dtype(dtype))
     if not is_float(input.dtype):
         raise DtypeError(f"{name} is for floats", got=str(input.node.spec), fix="convert with .float()")
     return input
@@ -287,7 +288,7 @@ def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """exp of each entry over the sum of the exponentials along ``dim``: shares that add up to 1."""
     x = _float_input(input, dtype, "softmax")
     raised = (x - amax(x, dim, True).detach()).exp() if x.numel() else x
-    return raised / sum(raised, dim, True)  # type: ignore[no-any-return]
+    return raised / sum(raised, dim, True)
 
 
 @function()
@@ -295,7 +296,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The log of `softmax`, without its loss of precision."""
     x = _float_input(input, dtype, "log_softmax")
     moved = x - amax(x, dim, True).detach() if x.numel() else x
-    return moved - log(sum(moved.exp(), dim, True))  # type: ignore[no-any-return]
+    return moved - log(sum(moved.exp(), dim, True))
 
 
 @function()

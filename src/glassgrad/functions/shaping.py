@@ -150,8 +150,8 @@ def t(input: Tensor) -> Tensor:
     return permute(input, tuple(range(input.ndim))[::-1])
 
 
-Tensor.T = property(lambda self: permute(self, tuple(range(self.ndim))[::-1]))  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: transpose(self, -1, -2))  # type: ignore[attr-defined]
+setattr(Tensor, "T", property(lambda self: permute(self, tuple(range(self.ndim))[::-1])))  # noqa: B010
+setattr(Tensor, "mT", property(lambda self: transpose(self, -1, -2)))  # noqa: B010
 
 
 @function()
@@ -328,7 +328,7 @@ def repeat(self: Tensor, *sizes: Any) -> Tensor:
 @function()
 def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     """`repeat`, with 1 for the dimensions that are not named."""
-    return repeat(input, *((1,) * (input.ndim - len(dims)) + tuple(dims)))  # type: ignore[no-any-return]
+    return repeat(input, *((1,) * (input.ndim - len(dims)) + tuple(dims)))
 
 
 @method_only()

@@ -107,7 +107,7 @@ class Sequential(_Row):
                 self.add_module(name, module)
         else:
             for i, module in enumerate(args):
-                self.add_module(str(i), module)  # type: ignore[arg-type]
+                self.add_module(str(i), module)
 
     def forward(self, input: Any) -> Any:
         own = self.__dict__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..graph import Node
 from ..op import ATOM, PRODUCT, SUM, Corner, elementwise
 from .compare import eq, lt, where
 
@@ -82,8 +83,12 @@ def minimum(xp: Any, a: Array, b: Array) -> Array:
     return xp.minimum(a, b)
 
 
+def _abs_slope(g: Node, y: Node, x: Node) -> Node:
+    return g * sign(x)
+
+
 @elementwise(
-    derivative=lambda g, y, x: g * sign(x),
+    derivative=_abs_slope,
     latex=r"\left|{x}\right|", prec=ATOM,
     says="Drops the sign; the slope is 1 or -1, and 0 at 0.",
     corners=[Corner((0.0,), 0.0, (0.0,))],

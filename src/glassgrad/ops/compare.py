@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..graph import Node
 from ..op import ATOM, COMPARE, PRODUCT, SUM, Corner, case, elementwise, op
 from ..spec import Dtype, Spec, bool_, is_float
 
@@ -90,8 +91,16 @@ def bitwise_not(xp: Any, x: Array) -> Array:
     return xp.invert(x)
 
 
+def _where_first(g: Node, y: Node, c: Node, a: Node, b: Node) -> Node:
+    return where(c, g, 0.0)
+
+
+def _where_second(g: Node, y: Node, c: Node, a: Node, b: Node) -> Node:
+    return where(c, 0.0, g)
+
+
 @elementwise(
-    derivative=(None, lambda g, y, c, a, b: where(c, g, 0.0), lambda g, y, c, a, b: where(c, 0.0, g)),
+    derivative=(None, _where_first, _where_second),
     latex=r"\begin{{cases}} {a} & {c} \\ {b} & \text{{else}} \end{{cases}}", prec=ATOM,
     says="Takes a where the condition holds and b elsewhere; the gradient goes to the one that was taken.",
     corners=[Corner((1.0, 2.0, float("inf")), 2.0, (None, 1.0, 0.0))],

@@ -76,7 +76,7 @@ def _columns(xp: Any, x: Array, kernel: Sizes, out: Sizes, stride: Sizes, paddin
     return columns
 
 
-_CASES = [
+_CASES: list[tuple[Shape, Shape, Shape, dict[str, Any]]] = [
     ((2, 3, 5, 7), (4, 3, 3, 2), (2, 4, 3, 6), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
     ((1, 4, 5, 6), (6, 2, 2, 3), (1, 6, 3, 4), {"stride": (2, 1), "padding": (1, 1), "dilation": (2, 2), "groups": 2}),
     ((2, 3, 7), (5, 3, 3), (2, 5, 4), {"stride": (2,), "padding": (1,), "dilation": (1,), "groups": 1}),

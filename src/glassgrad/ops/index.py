@@ -55,7 +55,11 @@ def gather(xp: Any, x: Array, index: Array, *, axis: int) -> Array:
     return x[_grid(index, axis)] if x.ndim else x
 
 
-gather.vjp(lambda g, y, x, index, *, axis: scatter_add(zeros(x.shape, g.dtype), index, g, axis=axis))
+@gather.vjp
+def _(g: Node, y: Node, x: Node, index: Node, *, axis: int) -> Node:
+    return scatter_add(zeros(x.shape, g.dtype), index, g, axis=axis)
+
+
 gather.vjp(None)
 
 

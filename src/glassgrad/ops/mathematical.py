@@ -15,9 +15,13 @@ Array = Any
 
 def _pow_base(g: Node, y: Node, a: Node, b: Node) -> Node:
     if is_constant(b):
-        exponent = b.value.item()
-        if exponent in (0, 1, 2):  # the slopes 0, 1 and 2a, without a power
-            return g * 0.0 if exponent == 0 else g if exponent == 1 else g * (a * 2)
+        exponent: float = b.value.item()
+        if exponent == 0:
+            return g * 0.0
+        if exponent == 1:
+            return g
+        if exponent == 2:  # without a power
+            return g * (a * 2)
         return g * (pow(a, exponent - 1) * exponent)
     return g * where(eq(b, 0), 0.0, b * pow(a, b - 1))
 
@@ -86,8 +90,12 @@ def sqrt(xp: Any, x: Array) -> Array:
     return xp.sqrt(x)
 
 
+def _sin_slope(g: Node, y: Node, x: Node) -> Node:
+    return g * cos(x)
+
+
 @elementwise(
-    derivative=lambda g, y, x: g * cos(x),
+    derivative=_sin_slope,
     latex=r"\sin {x}", prec=FUNC, only="float",
     says="The sine: its slope is the cosine.",
 )  # fmt: skip
@@ -140,8 +148,12 @@ def atan(xp: Any, x: Array) -> Array:
     return xp.arctan(x)
 
 
+def _sinh_slope(g: Node, y: Node, x: Node) -> Node:
+    return g * cosh(x)
+
+
 @elementwise(
-    derivative=lambda g, y, x: g * cosh(x),
+    derivative=_sinh_slope,
     latex=r"\sinh {x}", prec=FUNC, only="float",
     says="The hyperbolic sine: its slope is the hyperbolic cosine.",
 )  # fmt: skip

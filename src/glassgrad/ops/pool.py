@@ -58,7 +58,8 @@ def max_pool_index(
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     padded = np.pad(x, [(0, 0), (0, 0), *sides], constant_values=lowest) if any(map(any, sides)) else x
     number = np.pad(np.arange(np.prod(space)).reshape(space), sides, constant_values=-1)
-    best, where = None, None
+    best: Array = None
+    where: Array = None
     for place in itertools.product(*map(range, kernel)):
         starts = [k * d for k, d in zip(place, dilation, strict=True)]
         window = tuple(slice(a, a + (n - 1) * s + 1, s) for a, n, s in zip(starts, out, stride, strict=True))

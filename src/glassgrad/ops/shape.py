@@ -53,10 +53,14 @@ def _reshape_spec(x: Spec, *, shape: Shape) -> Spec:
     return Spec(shape, x.dtype)
 
 
+def _write_reshape(base: Node, new: Node, *, shape: Shape) -> Node:
+    return reshape(new, shape=base.shape)
+
+
 @op(
     spec=_reshape_spec, latex=r"{x}", prec=ATOM,
     cases=[case((2, 3, 5), shape=(6, 5)), case((2, 3), shape=(3, 1, 2)), case((1,), shape=()), case((0, 3), shape=(3, 0))],
-    write=lambda base, new, *, shape: reshape(new, shape=base.shape),
+    write=_write_reshape,
     says="The same entries in another shape, in the same order.",
 )  # fmt: skip
 def reshape(xp: Any, x: Array, *, shape: Shape) -> Array:
@@ -73,11 +77,15 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(back)
 
 
+def _write_permute(base: Node, new: Node, *, axes: tuple[int, ...]) -> Node:
+    return permute(new, axes=_inverse(axes))
+
+
 @op(
     spec=lambda x, *, axes: Spec(tuple(x.shape[axis] for axis in axes), x.dtype), prec=ATOM,
     latex=lambda x, *, axes: f"{x}^\\top",
     cases=[case((2, 3), axes=(1, 0)), case((2, 3, 5), axes=(1, 2, 0)), case((), axes=())],
-    write=lambda base, new, *, axes: permute(new, axes=_inverse(axes)),
+    write=_write_permute,
     says="Swaps axes; the gradient is swapped back.",
 )  # fmt: skip
 def permute(xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
@@ -148,17 +156,23 @@ def _slices(cuts: tuple[Cut, ...]) -> tuple[slice, ...]:
 _CUTS = [((0, 2, 1), (1, 3, 1)), ((0, 2, 1), (0, 3, 2)), ((1, 1, 1), (0, 3, 1))]
 
 
+def _write_slice(base: Node, new: Node, *, cuts: tuple[Cut, ...]) -> Node:
+    return slice_scatter(base, new, cuts=cuts)
+
+
 @op(
     spec=lambda x, *, cuts: Spec(tuple(map(_length, cuts)), x.dtype), latex=r"{x}_{{[\,:\,]}}", prec=ATOM,
     cases=[*(case((2, 3), cuts=cuts) for cuts in _CUTS), case((2, 3, 5), cuts=((0, 1, 1), (0, 3, 1), (1, 5, 3)))],
-    write=lambda base, new, *, cuts: slice_scatter(base, new, cuts=cuts),
+    write=_write_slice,
     says="Takes a part; what was not taken gets a gradient of 0.",
 )  # fmt: skip
 def slice_(xp: Any, x: Array, *, cuts: tuple[Cut, ...]) -> Array:
     return x[_slices(cuts)]
 
 
-slice_.vjp(lambda g, y, x, *, cuts: slice_scatter(zeros(x.shape, g.dtype), g, cuts=cuts))
+@slice_.vjp
+def _(g: Node, y: Node, x: Node, *, cuts: tuple[Cut, ...]) -> Node:
+    return slice_scatter(zeros(x.shape, g.dtype), g, cuts=cuts)
 
 
 def _slice_scatter_spec(x: Spec, part: Spec, *, cuts: tuple[Cut, ...]) -> Spec:
