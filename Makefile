@@ -2,6 +2,7 @@
 #   make demo    watch backpropagation, then train on handwritten digits
 #   make test    style, types and all tests
 #   make check   style and types only
+#   make stubs   write the type stubs of functions and methods anew, after one was added or changed
 #   make bench   one training step beside torch, JAX and NumPy; options: make bench ARGS="--work xor mlp"
 # Another Python: make demo PYTHON=python3.12
 
@@ -14,7 +15,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 ARGS ?=
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check stubs bench clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := demo
 
@@ -27,7 +28,11 @@ test: check
 check: $(VENV)/.with-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/python tools/stubs.py --check
 	$(BIN)/mypy
+
+stubs: $(VENV)/.with-test
+	$(BIN)/python tools/stubs.py
 
 bench: $(VENV)/.with-peers
 	$(BIN)/python benchmarks/step.py $(ARGS)

@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_overloads
 
 from glassgrad import functions
 from glassgrad.tensor import Tensor
@@ -58,6 +58,14 @@ def declaration(name: str, function: Callable[..., Any], *, method: bool) -> str
     return f"def {name}({', '.join(parameters(function, method))}) -> {result}: ...{ignored}"
 
 
+def declarations(name: str, function: Callable[..., Any], *, method: bool) -> list[str]:
+    """One line, or one for each overload."""
+    forms = get_overloads(function)
+    if not forms:
+        return [declaration(name, function, method=method)]
+    return [line for form in forms for line in ("@overload", declaration(name, form, method=method))]
+
+
 def own_names() -> set[str]:
     """What the class body of Tensor defines itself, outside its TYPE_CHECKING block."""
     tree = ast.parse((PACKAGE / "tensor.py").read_text())
@@ -76,9 +84,10 @@ def methods() -> str:
         if isinstance(made, property):
             lines.append(f"    @property\n    def {name}(self) -> {'Tensor' if name in ('T', 'mT') else 'Any'}: ...")
         elif callable(made):
-            lines.append("    " + declaration(name, made, method=True))
+            lines += ["    " + line for line in declarations(name, made, method=True)]
     header = (
-        f"from builtins import {KINDS}\nfrom collections.abc import Callable, Sequence\nfrom typing import Any\n\n"
+        f"from builtins import {KINDS}\nfrom collections.abc import Callable, Sequence\n"
+        "from typing import Any, overload\n\n"
         "from .autograd.backward import RemovableHandle\nfrom .functions.rand import Generator\n"
         "from .functions.reduction import Extreme\n"
         "from .spec import Dtype, Shape\nfrom .tensor import Tensor\n\nTensors = Tensor | Sequence[Tensor]\n\n"
@@ -87,9 +96,12 @@ def methods() -> str:
 
 
 def face() -> str:
-    lines = [declaration(name, made, method=False) for name, made in sorted(functions.FUNCTIONS.items())]
+    lines = [
+        line for name, made in sorted(functions.FUNCTIONS.items()) for line in declarations(name, made, method=False)
+    ]
     header = (
-        f"from builtins import {KINDS}\nfrom collections.abc import Callable, Sequence\nfrom typing import Any\n\n"
+        f"from builtins import {KINDS}\nfrom collections.abc import Callable, Sequence\n"
+        "from typing import Any, overload\n\n"
         "from ..dispatch import enable_grad as enable_grad\nfrom ..dispatch import is_grad_enabled as is_grad_enabled\n"
         "from ..dispatch import no_grad as no_grad\nfrom ..dispatch import set_grad_enabled as set_grad_enabled\n"
         "from ..spec import Dtype, Shape\nfrom ..spec import default_dtype as get_default_dtype\n"

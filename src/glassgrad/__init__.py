@@ -14,16 +14,16 @@ from math import e, inf, nan, pi
 from typing import Any as _Any
 
 from . import autograd, nn, optim, utils
+from . import functions as _functions
 from .errors import GlassgradError
 from .errors import NotCovered as _NotCovered
 from .functions import *  # noqa: F403
-from .functions import __all__ as _names
 from .functions.create import check_device as _check_device
 from .nn import functional
 from .spec import Dtype as dtype
-from .spec import float32 as float  # noqa: A004
+from .spec import float32 as float
 from .spec import float64 as double
-from .spec import int32 as int  # noqa: A004
+from .spec import int32 as int
 from .spec import int64 as long
 
 __version__ = "0.1.0"
@@ -32,8 +32,9 @@ newaxis = None
 
 __all__ = [
     "GlassgradError", "Size", "autograd", "device", "double", "dtype", "e", "float", "functional", "inf", "int", "long",
-    "nan", "newaxis", "nn", "optim", "pi", "utils", *_names,
+    "nan", "newaxis", "nn", "optim", "pi", "utils",
 ]  # fmt: skip
+__all__ += _functions.__all__
 
 
 def device(name: _Any = "cpu") -> str:

@@ -35,6 +35,7 @@ class State(threading.local):
 
 STATE = State()
 
+
 def apply(op: Operation, inputs: tuple[Node, ...], params: Params) -> Node:
     """Make the Node for ``op`` over ``inputs``; the sole maker of Nodes that have an op."""
     state = STATE
@@ -126,7 +127,7 @@ class GradMode:
         return wrapped  # type: ignore[return-value]
 
 
-class no_grad(GradMode):  # noqa: N801  (PyTorch's name)
+class no_grad(GradMode):
     """Inside, results keep no graph: nothing can be differentiated through them."""
 
     def __new__(cls, function: Any = None) -> Any:
@@ -140,14 +141,14 @@ class no_grad(GradMode):  # noqa: N801  (PyTorch's name)
         super().__init__(bool(enabled))
 
 
-class enable_grad(GradMode):  # noqa: N801
+class enable_grad(GradMode):
     """Inside, results keep their graph again, also within `no_grad`."""
 
     def __init__(self, enabled: bool = True) -> None:
         super().__init__(enabled)
 
 
-class set_grad_enabled(GradMode):  # noqa: N801
+class set_grad_enabled(GradMode):
     """Switches the recording of the graph at once; as a context manager it switches back at the end."""
 
     def __init__(self, mode: bool) -> None:

@@ -2,7 +2,7 @@
 
 from builtins import bool as _bool, float as _float, int as _int, type as _type, str as _str, tuple as _tuple, list as _list, object as _object
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 from .autograd.backward import RemovableHandle
 from .functions.rand import Generator

@@ -19,7 +19,7 @@ import numpy as np
 from . import dispatch
 from .errors import DtypeError, ShapeError
 from .graph import Node
-from .spec import Dtype, Shape, Spec, bool_, is_float, numel
+from .spec import Dtype, Shape, Spec, bool_, numel
 
 Array = Any
 Rule = Callable[..., Node]
@@ -29,6 +29,9 @@ ATOM, FUNC, POWER, PRODUCT, SUM, COMPARE = 100, 90, 80, 70, 60, 50
 """How tightly a formula binds, so that the printer knows where parentheses must stand."""
 
 REGISTRY: dict[str, Op] = {}
+
+KINDS = {"": "biuf", "float": "f", "number": "iuf", "integer": "iu", "integral": "biu"}
+"""What an elementwise op may be limited to, and NumPy's letters for the dtypes of that kind."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def elementwise(
             Jacobian is diagonal, so the same rule carries a tangent forward. None: not differentiable.
         operator: the name of the Python operator this op is on Nodes, e.g. ``add``.
         result: the result's dtype when it is not the operands' (comparisons).
-        only: ``float`` or ``integral`` when the op takes only such dtypes.
+        only: which dtypes the op takes, one of `KINDS`; all of them by default.
     """
 
     def declare(value: Callable[..., Array]) -> Op:
@@ -195,13 +198,18 @@ def elementwise(
                     got=" and ".join(map(str, specs)),
                     fix="convert one of them with .to(dtype)",
                 )
-            if (only == "float" and not is_float(dtype)) or (only == "integral" and is_float(dtype)):
-                raise DtypeError(f"{name} is not defined for {dtype}", fix="convert with .to(dtype) first")
+            if dtype.kind not in KINDS[only]:
+                raise DtypeError(
+                    f"{name} is not defined for {dtype}", got=" and ".join(map(str, specs)),
+                    fix="convert with .to(dtype) first",
+                )  # fmt: skip
             return Spec(same_shape(name, specs), result or dtype)
 
         rules = derivative if isinstance(derivative, tuple) else (derivative,)
         count = len(inspect.signature(value).parameters) - 1
-        dtypes: tuple[str | None, ...] = ("bool",) if name == "where" else ("int64",) * count if only == "integral" else ()
+        dtypes: tuple[str | None, ...] = (
+            ("bool",) if name == "where" else ("int64",) * count if only.startswith("int") else ()
+        )
         shapes: tuple[Shape, ...] = ((2, 3), (), (0, 3), (1,))
         made = ElementwiseOp(
             name, value, spec, latex, prec, says,
@@ -217,7 +225,7 @@ def elementwise(
 
 def _install(op: Op, operator: str, count: int) -> None:
     """Put ``op`` on Node as a Python operator, and as the reflected one where there is one."""
-    setattr(Node, f"__{operator}__", lambda *operands: op(*operands))
+    setattr(Node, f"__{operator}__", lambda *operands: op(*operands))  # noqa: PLW0108  (it binds self)
     if count == 2 and operator not in ("lt", "le", "gt", "ge"):
         setattr(Node, f"__r{operator}__", lambda a, b: op(b, a))
 

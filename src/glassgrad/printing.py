@@ -20,4 +20,3 @@ def describe(node: Node) -> str:
     if node.requires_grad:
         notes.append("requires_grad=True" if node.op is None else f"grad_fn=<{node.op.name}>")
     return f"tensor({', '.join(notes)})"
-

@@ -109,10 +109,15 @@ def _cut(x: Tensor) -> Tensor:
 
 
 def _pack(
-    cls: type[Function], ctx: Context, inputs: tuple[Node, ...], places: list[int], count: int, results: list[Any],
+    cls: type[Function],
+    ctx: Context,
+    inputs: tuple[Node, ...],
+    places: list[int],
+    count: int,
+    results: list[Any],
     flowing: list[Tensor],
 ) -> list[Node]:
-    """One Node with all differentiable results in it, one after another, and for each result the Node that takes its part.
+    """One Node with all differentiable results in it, one after another; and for each result the Node of its part.
 
     A Node has one value; packing the results into one keeps ``backward`` a single call, however many there are.
     """
@@ -197,5 +202,6 @@ def _op(cls: type[Function], value: Any) -> Op:
     name = cls.__name__
     return Op(
         name, lambda xp, *xs: value, lambda *specs: Spec(value.shape, value.dtype),
-        lambda *xs: rf"\operatorname{{{name}}}({', '.join(xs)})", ATOM, f"The user's own operation {name}.", (), "custom",
+        lambda *xs: rf"\operatorname{{{name}}}({', '.join(xs)})", ATOM, f"The user's own operation {name}.",
+        (), "custom",
     )  # fmt: skip

@@ -21,7 +21,9 @@ Tensors = Tensor | Sequence[Tensor]
 def _run(func: Function, inputs: Tensors, create_graph: bool) -> tuple[list[Tensor], list[Tensor], bool]:
     """The inputs as fresh differentiable tensors, the outputs, and whether ``func`` gave more than one."""
     given = listed(inputs, "inputs")
-    xs = [x.reshape(x.shape) if create_graph and x.requires_grad else x.detach().clone().requires_grad_() for x in given]
+    xs = [
+        x.reshape(x.shape) if create_graph and x.requires_grad else x.detach().clone().requires_grad_() for x in given
+    ]
     made = func(*xs)
     ys = listed(made, "the function's result")
     return xs, ys, not isinstance(made, Tensor)
@@ -137,7 +139,9 @@ def jacobian(func: Function, inputs: Tensors, create_graph: bool = False, strict
             for place in range(y.numel()):
                 one = fn.zeros(y.numel(), dtype=y.dtype)
                 one[place] = 1.0
-                for part, found in zip(parts, _grad([y], xs, [one.reshape(y.shape)], create_graph, strict), strict=True):
+                for part, found in zip(
+                    parts, _grad([y], xs, [one.reshape(y.shape)], create_graph, strict), strict=True
+                ):
                     part.append(found)
             blocks = [_stacked(part, y, x) for part, x in zip(parts, xs, strict=True)]
             rows.append(_give(blocks, inputs, create_graph))

@@ -26,7 +26,9 @@ def gradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
 ) -> bool:
-    """Whether the gradients of ``func`` agree with central differences: |analytic - numeric| <= atol + rtol * |numeric|.
+    """Whether the gradients of ``func`` agree with central differences.
+
+    They do where |analytic - numeric| <= atol + rtol * |numeric|.
 
     Args:
         func: takes the inputs, returns one or several tensors; must give the same every time.

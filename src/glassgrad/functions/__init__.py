@@ -1,17 +1,18 @@
 """Functions of tensors, with PyTorch's names and argument order; most are Tensor methods too."""
 
 from ..dispatch import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from ..spec import bool_ as bool  # noqa: A004
+from ..spec import bool_ as bool
 from ..spec import default_dtype as get_default_dtype
 from ..spec import float32, float64, int32, int64, promote_types, set_default_dtype
 from ..tensor import Tensor
-from . import create, indexing, picking, pointwise, products, rand, reduction, shaping
+from . import create, indexing, picking, pointwise, products, rand, reduction, shaping  # noqa: F401  (they declare)
 from .rand import Generator, default_generator
 from .register import FUNCTIONS
 
 globals().update(FUNCTIONS)
 
 __all__ = [
-    "Generator", "Tensor", "bool", "default_generator", "enable_grad", "float32", "float64", "get_default_dtype", "int32",
-    "int64", "is_grad_enabled", "no_grad", "promote_types", "set_default_dtype", "set_grad_enabled", *FUNCTIONS,
+    "Generator", "Tensor", "bool", "default_generator", "enable_grad", "float32", "float64", "get_default_dtype",
+    "int32", "int64", "is_grad_enabled", "no_grad", "promote_types", "set_default_dtype", "set_grad_enabled",
 ]  # fmt: skip
+__all__ += list(FUNCTIONS)

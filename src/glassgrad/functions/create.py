@@ -16,10 +16,7 @@ from .register import function, method_only
 
 def make(data: Any, dtype: Any = None, requires_grad: bool = False, *, share: bool = False) -> Tensor:
     """A leaf from numbers, nested lists, arrays or tensors; floats become the default dtype unless they are arrays."""
-    if isinstance(data, Tensor):
-        array = data.value
-    else:
-        array = _as_array(data)
+    array = data.value if isinstance(data, Tensor) else _as_array(data)
     wanted = as_dtype(dtype) if dtype is not None else _natural(data, array)
     array = np.asarray(array, wanted) if share else np.array(array, wanted)
     made = wrap(leaf(array))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -150,9 +150,14 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
 @function(inplace=True)
 def fmod(input: Any, other: Any) -> Tensor:
     """What is left of the division towards zero; it has the sign of ``input``."""
-    return input - div(input, other, rounding_mode="trunc") * other
+    taken: Tensor = div(input, other, rounding_mode="trunc") * other
+    return binary(arithmetic.sub, input, taken)
 
 
+@overload
+def where_(condition: Tensor, input: Any, other: Any) -> Tensor: ...
+@overload
+def where_(condition: Tensor) -> tuple[Tensor, ...]: ...
 @function(names=("where",))
 def where_(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """``input`` where the condition holds, else ``other``; with a condition alone, the indices where it holds.
@@ -274,7 +279,8 @@ def xlogy(input: Any, other: Any) -> Tensor:
 @function(inplace=True)
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input)."""
-    return input + (end - input) * weight
+    moved: Tensor = (end - input) * weight
+    return input + moved
 
 
 @function(inplace=True)
@@ -292,7 +298,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 @function()
 def isnan(input: Tensor) -> Tensor:
     """True where the entry is not a number."""
-    return input != input
+    return input != input  # noqa: PLR0124  (only nan differs from itself)
 
 
 @function()
@@ -308,9 +314,7 @@ def isfinite(input: Tensor) -> Tensor:
 
 
 @function(inplace=True)
-def nan_to_num(
-    input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
-) -> Tensor:
+def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """nan, inf and -inf replaced: by ``nan`` and, unless given, the largest and lowest number of the dtype."""
     largest = float(np.finfo(input.dtype).max)
     result = where_(isnan(input), nan, input)
@@ -343,9 +347,7 @@ def logical_xor(input: Tensor, other: Tensor) -> Tensor:
 
 
 @function()
-def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Tensor:
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """True where |input - other| <= atol + rtol * |other|."""
     a, b = aligned((input, other))
     return wrap(_leaf(np.isclose(a.value, b.value, rtol, atol, equal_nan)))
@@ -401,7 +403,13 @@ def type_(self: Tensor, dtype: Any) -> Tensor:
     return self if self.dtype == wanted else wrap(to_dtype(self.node, wanted))
 
 
-for _name, _wanted in (("float", "float32"), ("double", "float64"), ("int", "int32"), ("long", "int64"), ("bool", "bool")):
+for _name, _wanted in (
+    ("float", "float32"),
+    ("double", "float64"),
+    ("int", "int32"),
+    ("long", "int64"),
+    ("bool", "bool"),
+):
     method_only(_name)(lambda self, dtype=_wanted: type_(self, dtype))
 
 

@@ -181,10 +181,12 @@ def _parse(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
     written = []
     for x, term in zip(operands, terms, strict=True):
         missing = x.ndim - len(term.replace("...", ""))
-        term = term.replace("...", dots[len(dots) - missing :]) if "..." in term and missing >= 0 else term
-        if len(term) != x.ndim or not term.isalpha() and term:
-            raise ShapeError(f"einsum: the term {term!r} does not name each dimension", got=f"{x.node.spec} in {equation!r}")
-        written.append(term)
+        full = term.replace("...", dots[len(dots) - missing :]) if "..." in term and missing >= 0 else term
+        if len(full) != x.ndim or (not full.isalpha() and full):
+            raise ShapeError(
+                f"einsum: the term {term!r} does not name each dimension", got=f"{x.node.spec} in {equation!r}"
+            )
+        written.append(full)
     letters = "".join(written)
     if not arrow:
         return written, dots + "".join(sorted(a for a in set(letters) if letters.count(a) == 1 and a not in dots))

@@ -196,7 +196,8 @@ def normal(
     """Normal numbers with the given mean and standard deviation, numbers or tensors."""
     like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
     shape = sizes((size,)) if size is not None else like.shape if like is not None else ()
-    return _normal(shape, as_dtype(dtype) if dtype else default_dtype(), generator) * std + mean
+    drawn: Tensor = _normal(shape, as_dtype(dtype) if dtype else default_dtype(), generator) * std
+    return drawn + mean
 
 
 @function()
@@ -227,7 +228,9 @@ def multinomial(
 
 
 @method_only()
-def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **kw: Any) -> Tensor:
+def uniform_(
+    self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **kw: Any
+) -> Tensor:
     """Fill with numbers even in [from, to), in place."""
     low = kw.pop("from", from_)
     return self.copy_(_uniform(self.shape, self.dtype, generator) * (to - low) + low)

@@ -171,7 +171,7 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
 @function()
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The sum of the entries that are numbers."""
-    return sum(where_(input != input, 0.0, input), dim, keepdim)
+    return sum(where_(input.isnan(), 0.0, input), dim, keepdim)
 
 
 @function()
@@ -218,7 +218,9 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     axis, reach = dimension(dim, x.ndim), 1
     while x.ndim and reach < x.shape[axis]:
         head = narrow_(x, axis, 0, reach)
-        x = cat([head, narrow_(x, axis, reach, x.shape[axis] - reach) * narrow_(x, axis, 0, x.shape[axis] - reach)], axis)
+        x = cat(
+            [head, narrow_(x, axis, reach, x.shape[axis] - reach) * narrow_(x, axis, 0, x.shape[axis] - reach)], axis
+        )
         reach *= 2
     return x
 

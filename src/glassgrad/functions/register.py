@@ -143,7 +143,7 @@ def binary(op: Op, a: Any, b: Any, floats: bool = False) -> Tensor:
         elif (kind is float or kind is int) and left.dtype.kind == "f":
             return wrap(apply(op, (left, constant(b, left.dtype)), {}))
         elif not isinstance(b, (bool, int, float)) and not hasattr(b, "__array__"):
-            return NotImplemented
+            return NotImplemented  # type: ignore[no-any-return]
     return wrap(apply(op, aligned((a, b), floats), {}))
 
 
@@ -155,4 +155,3 @@ def check_dtype(node: Node, what: str, *, floats: bool = True) -> None:
             got=str(node.spec),
             fix="convert it with " + (".float()" if floats else ".long()"),
         )
-

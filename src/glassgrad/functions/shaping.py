@@ -365,5 +365,3 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     ones = [tuple(n if at == place else 1 for at in range(len(shape))) for place, n in enumerate(shape)]
     grids = tuple(expand(reshape(x, one), shape) for x, one in zip(given, ones, strict=True))
     return grids if indexing == "ij" or len(grids) < 2 else tuple(transpose(grid, 0, 1) for grid in grids)
-
-

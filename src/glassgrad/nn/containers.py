@@ -106,8 +106,8 @@ class Sequential(_Row):
             for name, module in args[0].items():
                 self.add_module(name, module)
         else:
-            for i, module in enumerate(args):
-                self.add_module(str(i), module)
+            for i, child in enumerate(args):
+                self.add_module(str(i), child)  # type: ignore[arg-type]
 
     def forward(self, input: Any) -> Any:
         own = self.__dict__
@@ -129,7 +129,7 @@ class Sequential(_Row):
             raise TypeMismatch("Only another Sequential can be added to one", got=type(other).__name__)
         return Sequential(*self, *other)
 
-    def __mul__(self, times: int) -> Sequential:
+    def __mul__(self, times: Any) -> Sequential:
         if not isinstance(times, int) or times < 1:
             raise ArgumentError("A Sequential is repeated a positive number of times", got=repr(times))
         return Sequential(*(module for _ in range(times) for module in self))

@@ -94,8 +94,12 @@ class Module:
     def __init__(self) -> None:
         # Straight into __dict__: __setattr__ below needs these tables to decide where a value goes.
         self.__dict__.update(
-            training=True, _parameter_names={}, _buffer_names={}, _module_names={},
-            _forward_hooks={}, _forward_pre_hooks={},
+            training=True,
+            _parameter_names={},
+            _buffer_names={},
+            _module_names={},
+            _forward_hooks={},
+            _forward_pre_hooks={},
         )
 
     # ---------------------------------------------------------------- calling
@@ -145,8 +149,10 @@ class Module:
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
         """Not covered."""
-        raise NotCovered("Module.register_full_backward_hook is not covered",
-                         fix="register_forward_hook, or look at the backward graph itself")
+        raise NotCovered(
+            "Module.register_full_backward_hook is not covered",
+            fix="register_forward_hook, or look at the backward graph itself",
+        )
 
     # ------------------------------------------------------------- attributes
 
@@ -183,8 +189,10 @@ class Module:
                 fix=f"nn.Parameter(value), or under no_grad {name}.copy_(value)" if kind == "Parameter" else "",
             )
         elif value is not None and name in own[BUFFERS] and not isinstance(value, Tensor):
-            raise TypeMismatch(f"{type(self).__name__}.{name} is a buffer: only a Tensor or None can take its place",
-                               got=type(value).__name__)
+            raise TypeMismatch(
+                f"{type(self).__name__}.{name} is a buffer: only a Tensor or None can take its place",
+                got=type(value).__name__,
+            )
         elif name not in own[PARAMETERS] and name not in own[MODULES] and name not in own[BUFFERS]:
             object.__setattr__(self, name, value)  # an ordinary attribute, or a property of the class
             return
@@ -412,8 +420,7 @@ class Module:
 
     def _cast(self, dtype: Any) -> Self:
         if dtype not in (fn.float32, fn.float64):
-            raise TypeMismatch("A module's numbers are floating-point", got=f"dtype {dtype}",
-                               fix="float32 or float64")
+            raise TypeMismatch("A module's numbers are floating-point", got=f"dtype {dtype}", fix="float32 or float64")
         with no_grad():
             for module in self.modules():
                 own = module.__dict__
@@ -495,9 +502,7 @@ class Module:
             state[key] = tensor if keep_vars else tensor.detach()
         return state
 
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> LoadResult:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> LoadResult:
         """Copies saved values into this module's parameters and buffers, or with ``assign`` puts them in their place.
 
         The values may be Tensors or arrays. Returns the missing and the unexpected keys, which ``strict`` does not
@@ -511,18 +516,25 @@ class Module:
             raise TypeMismatch("A state is a dict from keys to tensors", got=type(state_dict).__name__)
         entries = list(self._entries())
         keys = {key for key, *_ in entries}
-        result = LoadResult([key for key, *_ in entries if key not in state_dict],
-                            [key for key in state_dict if key not in keys])
+        result = LoadResult(
+            [key for key, *_ in entries if key not in state_dict], [key for key in state_dict if key not in keys]
+        )
         found = [(entry, _as_tensor(entry[0], state_dict[entry[0]])) for entry in entries if entry[0] in state_dict]
-        problems = [f"shape of {key}: {tuple(value.shape)} in the state, {tuple(mine.shape)} in the module"
-                    for (key, _, _, mine), value in found if tuple(value.shape) != tuple(mine.shape)]
+        problems = [
+            f"shape of {key}: {tuple(value.shape)} in the state, {tuple(mine.shape)} in the module"
+            for (key, _, _, mine), value in found
+            if tuple(value.shape) != tuple(mine.shape)
+        ]
         if strict and result.missing_keys:
             problems.append("missing in the state: " + ", ".join(result.missing_keys))
         if strict and result.unexpected_keys:
             problems.append("not in the module: " + ", ".join(result.unexpected_keys))
         if problems:
-            raise StateError(f"The state does not fit {type(self).__name__}", got="; ".join(problems),
-                             fix="build the module as it was when it was saved; strict=False lets keys differ")
+            raise StateError(
+                f"The state does not fit {type(self).__name__}",
+                got="; ".join(problems),
+                fix="build the module as it was when it was saved; strict=False lets keys differ",
+            )
         with no_grad():
             for (_, owner, name, mine), value in found:
                 if not assign:
@@ -562,5 +574,3 @@ def _as_tensor(key: str, value: Any) -> Tensor:
     if not hasattr(value, "__array__"):
         raise TypeMismatch("The values of a state are tensors or arrays", got=f"{key}: {type(value).__name__}")
     return fn.tensor(np.asarray(value))
-
-

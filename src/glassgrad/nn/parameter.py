@@ -30,11 +30,17 @@ class Parameter(Tensor):
         if data is None:
             data = fn.empty(0)
         if not isinstance(data, Tensor):
-            raise TypeMismatch("A Parameter is made from a Tensor", got=type(data).__name__,
-                               fix="wrap the values first: Parameter(glassgrad.tensor(values))")
+            raise TypeMismatch(
+                "A Parameter is made from a Tensor",
+                got=type(data).__name__,
+                fix="wrap the values first: Parameter(glassgrad.tensor(values))",
+            )
         if requires_grad and data.dtype not in (fn.float32, fn.float64):
-            raise DtypeError("Only floating-point tensors can have a gradient", got=f"dtype {data.dtype}",
-                             fix="pass data.float(), or requires_grad=False")
+            raise DtypeError(
+                "Only floating-point tensors can have a gradient",
+                got=f"dtype {data.dtype}",
+                fix="pass data.float(), or requires_grad=False",
+            )
         made: Parameter = cls._adopt(data, requires_grad)
         return made
 

@@ -22,7 +22,7 @@ def add(xp: Any, a: Array, b: Array) -> Array:
 
 @elementwise(
     derivative=(lambda g, y, a, b: g, lambda g, y, a, b: -g),
-    latex="{a} - {b}", prec=SUM, operator="sub",
+    latex="{a} - {b}", prec=SUM, operator="sub", only="number",
     says="Subtracts; the gradient passes to a unchanged and to b with its sign turned.",
 )  # fmt: skip
 def sub(xp: Any, a: Array, b: Array) -> Array:
@@ -50,7 +50,7 @@ def div(xp: Any, a: Array, b: Array) -> Array:
 
 @elementwise(
     derivative=(lambda g, y, x: -g),
-    latex="-{x}", prec=SUM, operator="neg",
+    latex="-{x}", prec=SUM, only="number", operator="neg",
     says="Turns the sign, and that of the gradient.",
 )  # fmt: skip
 def neg(xp: Any, x: Array) -> Array:
@@ -89,7 +89,7 @@ def _abs_slope(g: Node, y: Node, x: Node) -> Node:
 
 @elementwise(
     derivative=_abs_slope,
-    latex=r"\left|{x}\right|", prec=ATOM,
+    latex=r"\left|{x}\right|", prec=ATOM, only="number",
     says="Drops the sign; the slope is 1 or -1, and 0 at 0.",
     corners=[Corner((0.0,), 0.0, (0.0,))],
 )  # fmt: skip
@@ -104,12 +104,12 @@ def abs(xp: Any, x: Array) -> Array:
     corners=[Corner((0.0,), 0.0, (0.0,))],
 )  # fmt: skip
 def sign(xp: Any, x: Array) -> Array:
-    return xp.sign(x)
+    return x if x.dtype == bool else xp.sign(x)
 
 
 @elementwise(
     derivative=lambda g, y, x: where(x <= 0, 0.0, g),
-    latex=r"\operatorname{{relu}}({x})", prec=ATOM,
+    latex=r"\operatorname{{relu}}({x})", prec=ATOM, only="number",
     says="Keeps what is positive; where x is not positive the gradient is cut to 0.",
     corners=[Corner((0.0,), 0.0, (0.0,))],
 )  # fmt: skip
@@ -136,19 +136,27 @@ def round(xp: Any, x: Array) -> Array:
     return xp.rint(x)
 
 
+def _no_zero(xp: Any, b: Array, what: str) -> None:
+    """Floats have inf and nan for it; integers have nothing, and NumPy's 0 would go unnoticed."""
+    if xp is np and b.dtype.kind in "iu" and not b.all():
+        raise DivisionByZero(f"{what} of integers by zero", fix="convert with .float(), or leave the zeros out")
+
+
 @elementwise(
     derivative=(lambda g, y, a, b: g, lambda g, y, a, b: -(g * floor(a / b))),
-    latex=r"{a} \bmod {b}", prec=PRODUCT, domain=((-2.0, 2.0), (0.5, 0.9)),
+    latex=r"{a} \bmod {b}", prec=PRODUCT, only="number", domain=((-2.0, 2.0), (0.5, 0.9)),
     says="What is left after taking b away a whole number of times; it has the sign of b.",
 )  # fmt: skip
 def remainder(xp: Any, a: Array, b: Array) -> Array:
+    _no_zero(xp, b, "remainder")
     return xp.remainder(a, b)
 
 
 @elementwise(
     derivative=None,
-    latex=r"\lfloor {a} / {b} \rfloor", prec=ATOM, only="integral",
+    latex=r"\lfloor {a} / {b} \rfloor", prec=ATOM, only="integer",
     says="Divides whole numbers, rounding down.",
 )  # fmt: skip
 def floordiv(xp: Any, a: Array, b: Array) -> Array:
+    _no_zero(xp, b, "floor division")
     return xp.floor_divide(a, b)

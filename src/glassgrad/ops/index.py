@@ -200,5 +200,3 @@ def _(which: int, g: Node, y: Node, x: Node, src: Node, *indices: Node, axes: Ax
     if which == 1:
         return index(g, *indices, axes=axes)
     return g if accumulate else index_put(g, zeros(src.shape, g.dtype), *indices, axes=axes)
-
-

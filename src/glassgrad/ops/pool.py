@@ -24,9 +24,7 @@ def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int
     return count - 1 if (count - 1) * stride >= size + padding else count
 
 
-def _spec(
-    x: Spec, *, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool = False
-) -> Spec:
+def _spec(x: Spec, *, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool = False) -> Spec:
     modes = [ceil_mode] * len(kernel)
     space = tuple(map(pooled_size, x.shape[2:], kernel, stride, padding, dilation, modes))
     if min(space) < 1:
@@ -68,6 +66,6 @@ def max_pool_index(
             best, where = entry, np.broadcast_to(name, entry.shape)
             continue
         # a nan wins, as it does everywhere; a place in the padding (-1) gives way to any place inside
-        better = ((entry > best) | (entry != entry) | (where < 0)) & (name >= 0)
+        better = ((entry > best) | (entry != entry) | (where < 0)) & (name >= 0)  # noqa: PLR0124
         best, where = np.where(better, entry, best), np.where(better, name, where)
     return where

@@ -116,5 +116,3 @@ def argsort(xp: Any, x: Array, *, axis: int, descending: bool = False) -> Array:
         return xp.argsort(x, axis=axis, kind="stable")
     size = x.shape[axis]
     return size - 1 - xp.flip(xp.argsort(xp.flip(x, axis), axis=axis, kind="stable"), axis)
-
-

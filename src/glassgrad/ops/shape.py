@@ -59,7 +59,9 @@ def _write_reshape(base: Node, new: Node, *, shape: Shape) -> Node:
 
 @op(
     spec=_reshape_spec, latex=r"{x}", prec=ATOM,
-    cases=[case((2, 3, 5), shape=(6, 5)), case((2, 3), shape=(3, 1, 2)), case((1,), shape=()), case((0, 3), shape=(3, 0))],
+    cases=[
+        case((2, 3, 5), shape=(6, 5)), case((2, 3), shape=(3, 1, 2)), case((1,), shape=()), case((0, 3), shape=(3, 0)),
+    ],
     write=_write_reshape,
     says="The same entries in another shape, in the same order.",
 )  # fmt: skip
@@ -124,8 +126,8 @@ def _no_write(base: Node, new: Node, *, shape: Shape) -> Node:
 def expand(xp: Any, x: Array, *, shape: Shape) -> Array:
     if xp is np and x.ndim and x.flags.c_contiguous and x.size:  # np.broadcast_to takes ten times as long
         strides = [0] * (len(shape) - x.ndim)
-        strides += [0 if size != to else stride
-                    for size, to, stride in zip(x.shape, shape[len(shape) - x.ndim :], x.strides, strict=True)]  # fmt: skip
+        sizes = zip(x.shape, shape[len(shape) - x.ndim :], x.strides, strict=True)
+        strides += [0 if size != to else stride for size, to, stride in sizes]
         return np.ndarray(shape, x.dtype, x, 0, tuple(strides))
     return xp.broadcast_to(x, shape)
 

@@ -393,11 +393,11 @@ class Optimizer:
         return Handle(self.__dict__.setdefault("_post_hooks", {}), hook)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for place, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {place}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+            rows = [f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"]
+            text += f"\nParameter Group {place}\n{''.join(rows)}"
+        return text + ")"
 
 
 def _named(params: Any) -> tuple[list[str], list[Any]]:

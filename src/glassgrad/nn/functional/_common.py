@@ -21,7 +21,8 @@ def known(x: Tensor) -> np.ndarray[Any, Any] | None:
     Checks on values are for eager mode; what they would let through, a compiled step computes the same way.
     """
     try:
-        return x.detach().numpy()
+        array: np.ndarray[Any, Any] = x.detach().numpy()
+        return array
     except GlassgradError:
         return None
 
@@ -51,7 +52,8 @@ def batched(x: Tensor, n: int, name: str) -> tuple[Tensor, bool]:
         return x.unsqueeze(0), True
     raise ShapeError(
         f"{name} takes (N, C, {', '.join('DHW'[-n:] if n > 1 else 'L')}), or the same without N",
-        got=f"input of shape {tuple(x.shape)}", fix="reshape it, or unsqueeze the dimension that is missing",
+        got=f"input of shape {tuple(x.shape)}",
+        fix="reshape it, or unsqueeze the dimension that is missing",
     )
 
 
@@ -89,8 +91,10 @@ def check_indices(values: np.ndarray[Any, Any] | None, n: int, what: str) -> Non
     if int(values.view(f"u{values.itemsize}").max()) < n:
         return
     place = tuple(int(i) for i in np.argwhere((values < 0) | (values >= n))[0])
-    raise IndexRangeError(f"{what} {int(values[place])} is out of range: there are {n}, from 0 to {n - 1}",
-                          got=f"index {place} of shape {values.shape}" if place else "")
+    raise IndexRangeError(
+        f"{what} {int(values[place])} is out of range: there are {n}, from 0 to {n - 1}",
+        got=f"index {place} of shape {values.shape}" if place else "",
+    )
 
 
 def norm(x: Tensor, p: float, dim: int | tuple[int, ...], keepdim: bool = False, floor: float = 0.0) -> Tensor:

@@ -15,9 +15,33 @@ from ...errors import ArgumentError, ShapeError
 from ...tensor import Tensor
 
 __all__ = [
-    "celu", "elu", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
-    "leaky_relu", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax",
-    "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
 ]
 
 
@@ -84,8 +108,10 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if weight.numel() > 1:
         channels = input.shape[1] if input.dim() > 1 else 1
         if weight.numel() != channels:
-            raise ShapeError("prelu takes one weight, or one for each channel of dimension 1",
-                             got=f"{weight.numel()} weights, input of shape {tuple(input.shape)}")
+            raise ShapeError(
+                "prelu takes one weight, or one for each channel of dimension 1",
+                got=f"{weight.numel()} weights, input of shape {tuple(input.shape)}",
+            )
         weight = weight.reshape(-1, *(1,) * (input.dim() - 2))
     elif input.dim() == 0:
         weight = weight.reshape(())

@@ -22,8 +22,14 @@ def _softmax_or_zero(scores: Tensor) -> Tensor:
 
 
 def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(query @ key.T * scale) @ value: (*, L, E), (*, S, E), (*, S, V) give (*, L, V).
 
@@ -37,8 +43,10 @@ def scaled_dot_product_attention(
     [[[1.0], [2.0]]]
     """
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise ShapeError("attention takes (*, L, E), (*, S, E) and (*, S, V)",
-                         got=f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}")
+        raise ShapeError(
+            "attention takes (*, L, E), (*, S, E) and (*, S, V)",
+            got=f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}",
+        )
     if attn_mask is not None and is_causal:
         raise ArgumentError("attn_mask and is_causal are two masks: give one", fix="put the triangle into attn_mask")
     if enable_gqa:
@@ -59,8 +67,9 @@ def scaled_dot_product_attention(
 def _repeat_heads(x: Tensor, heads: int) -> Tensor:
     have = x.shape[-3]
     if heads % have:
-        raise ShapeError("enable_gqa shares each head of key and value among equally many of query",
-                         got=f"{heads} and {have} heads")
+        raise ShapeError(
+            "enable_gqa shares each head of key and value among equally many of query", got=f"{heads} and {have} heads"
+        )
     if heads == have:
         return x
     *lead, length, width = x.shape
@@ -78,13 +87,31 @@ def _additive(mask: Tensor | None, like: Tensor, name: str) -> Tensor | None:
 
 
 def multi_head_attention_forward(
-    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int,
-    in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None,
-    add_zero_attn: bool, dropout_p: float, out_proj_weight: Tensor, out_proj_bias: Tensor | None,
-    training: bool = True, key_padding_mask: Tensor | None = None, need_weights: bool = True,
-    attn_mask: Tensor | None = None, use_separate_proj_weight: bool = False, q_proj_weight: Tensor | None = None,
-    k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None, static_k: Tensor | None = None,
-    static_v: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """What `nn.MultiheadAttention` computes, from its parts: (L, N, E), (S, N, E), (S, N, E) give (L, N, E).
 
@@ -99,8 +126,10 @@ def multi_head_attention_forward(
     if static_k is not None or static_v is not None:
         raise ArgumentError("static_k and static_v are not covered", fix="pass them as key and value")
     if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
-        raise ShapeError("attention takes (L, N, E), (S, N, E) and (S, N, E), or the same without N",
-                         got=f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}")
+        raise ShapeError(
+            "attention takes (L, N, E), (S, N, E) and (S, N, E), or the same without N",
+            got=f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}",
+        )
     alone = query.dim() == 2
     if alone:
         same, same_value = key is query, value is key
@@ -114,13 +143,23 @@ def multi_head_attention_forward(
     if embed % num_heads:
         raise ShapeError("embed_dim is a multiple of num_heads", got=f"{embed} and {num_heads}")
     if tuple(key.shape[:2]) != tuple(value.shape[:2]) or key.shape[1] != batch:
-        raise ShapeError("key and value have the same length and the query's batch",
-                         got=f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}")
+        raise ShapeError(
+            "key and value have the same length and the query's batch",
+            got=f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}",
+        )
     if is_causal and attn_mask is None:
-        raise ArgumentError("is_causal is a hint that attn_mask is causal, so it needs the mask",
-                            fix="nn.Transformer.generate_square_subsequent_mask(L)")
-    q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias,
-                       (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None)
+        raise ArgumentError(
+            "is_causal is a hint that attn_mask is causal, so it needs the mask",
+            fix="nn.Transformer.generate_square_subsequent_mask(L)",
+        )
+    q, k, v = _project(
+        query,
+        key,
+        value,
+        in_proj_weight,
+        in_proj_bias,
+        (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None,
+    )
     head = embed // num_heads
     mask = _additive(attn_mask, q, "attn_mask")
     padding = _additive(key_padding_mask, q, "key_padding_mask")
@@ -131,8 +170,10 @@ def multi_head_attention_forward(
         if tuple(mask.shape) == (batch * num_heads, length, source):
             mask = mask.reshape((batch, num_heads, length, source))
         elif tuple(mask.shape) != (length, source):
-            raise ShapeError("attn_mask is (L, S) or (N * num_heads, L, S)",
-                             got=f"{tuple(mask.shape)} for L={length}, S={source}, N={batch}, num_heads={num_heads}")
+            raise ShapeError(
+                "attn_mask is (L, S) or (N * num_heads, L, S)",
+                got=f"{tuple(mask.shape)} for L={length}, S={source}, N={batch}, num_heads={num_heads}",
+            )
     if padding is not None:
         padding = padding.reshape((batch, 1, 1, source))
         mask = padding if mask is None else mask + padding
@@ -164,7 +205,11 @@ def multi_head_attention_forward(
 
 
 def _project(
-    query: Tensor, key: Tensor, value: Tensor, weight: Tensor | None, bias: Tensor | None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
     separate: tuple[Tensor | None, Tensor | None, Tensor | None] | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values: three products, one when all come from the same tensor."""
@@ -172,7 +217,8 @@ def _project(
         if query is key and key is value:
             q, k, v = linear(query, weight, bias).chunk(3, -1)
             return q, k, v
-        separate = weight.chunk(3, 0)
+        a, b, c = weight.chunk(3, 0)
+        separate = (a, b, c)
     if separate is None or any(each is None for each in separate):
         raise ArgumentError("attention projects with in_proj_weight, or with three separate weights")
     biases = (None, None, None) if bias is None else bias.chunk(3, 0)

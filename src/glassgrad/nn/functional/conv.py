@@ -53,7 +53,12 @@ def _conv(
 
 
 def conv1d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
     """Slides a kernel along: (N, C, L) or (C, L) with (O, C / groups, k) gives (N, O, L').
@@ -67,7 +72,12 @@ def conv1d(
 
 
 def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
     """Slides a kernel over images: (N, C, H, W) or (C, H, W) with (O, C / groups, kh, kw) gives (N, O, H', W').
@@ -81,19 +91,30 @@ def conv2d(
 
 
 def _conv_transpose(
-    n: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, output_padding: Any,
-    groups: int, dilation: Any,
+    n: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
 ) -> Tensor:
     name = f"conv_transpose{n}d"
     x, alone = batched(input, n, name)
     if weight.dim() != n + 2 or x.shape[1] != weight.shape[0]:
-        raise ShapeError(f"{name} takes {weight.shape[0]} channels (the weight's dimension 0)",
-                         got=f"input {tuple(input.shape)}, weight {tuple(weight.shape)}")
+        raise ShapeError(
+            f"{name} takes {weight.shape[0]} channels (the weight's dimension 0)",
+            got=f"input {tuple(input.shape)}, weight {tuple(weight.shape)}",
+        )
     stride, dilation = sizes(stride, n, "stride"), sizes(dilation, n, "dilation")
     padding, output_padding = sizes(padding, n, "padding"), sizes(output_padding, n, "output_padding")
     if any(o >= s and o >= d for o, s, d in zip(output_padding, stride, dilation, strict=True)):
-        raise ArgumentError("output_padding is smaller than stride or dilation",
-                            got=f"output_padding {output_padding}, stride {stride}, dilation {dilation}")
+        raise ArgumentError(
+            "output_padding is smaller than stride or dilation",
+            got=f"output_padding {output_padding}, stride {stride}, dilation {dilation}",
+        )
     y = fn.conv_transpose(
         x, weight, stride=stride, padding=padding, output_padding=output_padding, dilation=dilation, groups=groups
     )
@@ -102,8 +123,14 @@ def _conv_transpose(
 
 
 def conv_transpose1d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Tensor:
     """The transpose of conv1d: (N, C, L) with (C, O / groups, k) gives (N, O, L').
 
@@ -116,8 +143,14 @@ def conv_transpose1d(
 
 
 def conv_transpose2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Tensor:
     """The transpose of conv2d: (N, C, H, W) with (C, O / groups, kh, kw) gives (N, O, H', W').
 

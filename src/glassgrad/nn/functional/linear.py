@@ -20,9 +20,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     shape = input.shape
     if not shape or shape[-1] != weight.shape[-1]:
-        raise ShapeError("linear multiplies the last dimension of the input with the last of the weight",
-                         got=f"input {tuple(shape)}, weight {tuple(weight.shape)}",
-                         fix=f"give the layer {shape[-1] if shape else 'some'} input features, or reshape the input")
+        raise ShapeError(
+            "linear multiplies the last dimension of the input with the last of the weight",
+            got=f"input {tuple(shape)}, weight {tuple(weight.shape)}",
+            fix=f"give the layer {shape[-1] if shape else 'some'} input features, or reshape the input",
+        )
     if weight.dim() == 1:
         y = (input * weight).sum(-1)
         return y if bias is None else y + bias
@@ -45,8 +47,10 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     out, n, m = weight.shape
     lead = tuple(input1.shape[:-1])
     if tuple(input2.shape[:-1]) != lead or input1.shape[-1] != n or input2.shape[-1] != m:
-        raise ShapeError(f"bilinear takes (*, {n}) and (*, {m}) with the same leading dimensions",
-                         got=f"{tuple(input1.shape)} and {tuple(input2.shape)}")
+        raise ShapeError(
+            f"bilinear takes (*, {n}) and (*, {m}) with the same leading dimensions",
+            got=f"{tuple(input1.shape)} and {tuple(input2.shape)}",
+        )
     a, b = (input1, input2) if len(lead) == 1 else (input1.reshape(-1, n), input2.reshape(-1, m))
     rows = a.shape[0]
     right = (a @ weight.permute(1, 0, 2).reshape(n, out * m)).reshape(rows, out, m)

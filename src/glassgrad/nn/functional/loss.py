@@ -12,8 +12,12 @@ from ...tensor import Tensor
 from ._common import check_indices, check_reduction, floating, known, legacy_reduction, reduce_loss
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "multi_margin_loss",
-    "multilabel_soft_margin_loss", "nll_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "multi_margin_loss",
+    "multilabel_soft_margin_loss",
+    "nll_loss",
 ]
 
 
@@ -24,12 +28,15 @@ def _check_classes(name: str, input: Tensor, target: Tensor, weight: Tensor | No
         raise ShapeError(f"{name} takes (N, C, *) or (C)", got=f"input of shape {tuple(input.shape)}")
     shape = tuple(input.shape)
     if tuple(target.shape) != shape[:dim] + shape[dim + 1 :]:
-        raise ShapeError(f"{name} takes a target of the input's shape without the classes: {shape[:dim] + shape[dim + 1:]}",
-                         got=f"input {shape}, target {tuple(target.shape)}",
-                         fix="target.squeeze() a dimension of 1, or target.argmax(1) if it is one-hot")
+        raise ShapeError(
+            f"{name} takes a target of the input's shape without the classes: {shape[:dim] + shape[dim + 1 :]}",
+            got=f"input {shape}, target {tuple(target.shape)}",
+            fix="target.squeeze() a dimension of 1, or target.argmax(1) if it is one-hot",
+        )
     if target.dtype not in (fn.int64, fn.int32):
-        raise DtypeError(f"{name} takes class indices as integers", got=f"target of dtype {target.dtype}",
-                         fix="pass target.long()")
+        raise DtypeError(
+            f"{name} takes class indices as integers", got=f"target of dtype {target.dtype}", fix="pass target.long()"
+        )
     if weight is not None and tuple(weight.shape) != (shape[dim],):
         raise ShapeError(f"{name} takes one weight for each of the {shape[dim]} classes", got=f"{tuple(weight.shape)}")
     return dim
@@ -48,7 +55,12 @@ def _bad_indices(values: np.ndarray[Any, Any] | None, n: int, ignore: int) -> bo
 
 
 def _nll(
-    name: str, logp: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str,
+    name: str,
+    logp: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
     smoothing: float = 0.0,
 ) -> Tensor:
     check_reduction(reduction)
@@ -74,8 +86,13 @@ def _nll(
 
 
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """-input at the target's class: log-probabilities (N, C, *) or (C) with class indices (N, *) or ().
 
@@ -90,8 +107,14 @@ def nll_loss(
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """-log softmax(input) at the target's class: logits (N, C, *) or (C) with class indices (N, *) or ().
 
@@ -111,13 +134,19 @@ def cross_entropy(
     if not floating(target) or target.shape != input.shape:
         if not floating(target):
             _check_classes("cross_entropy", input, target, weight)  # before any work, with its own name in the error
-            return _nll("cross_entropy", input.log_softmax(dim), target, weight, ignore_index, reduction,
-                        label_smoothing)
+            return _nll(
+                "cross_entropy", input.log_softmax(dim), target, weight, ignore_index, reduction, label_smoothing
+            )
         if tuple(target.shape) == tuple(input.shape[:dim]) + tuple(input.shape[dim + 1 :]):
-            raise DtypeError("cross_entropy takes class indices as integers", got=f"target of dtype {target.dtype}",
-                             fix="pass target.long(), or probabilities of the input's shape")
-        raise ShapeError("cross_entropy takes class indices, or probabilities of the input's shape",
-                         got=f"input {tuple(input.shape)}, target {tuple(target.shape)}")
+            raise DtypeError(
+                "cross_entropy takes class indices as integers",
+                got=f"target of dtype {target.dtype}",
+                fix="pass target.long(), or probabilities of the input's shape",
+            )
+        raise ShapeError(
+            "cross_entropy takes class indices, or probabilities of the input's shape",
+            got=f"input {tuple(input.shape)}, target {tuple(target.shape)}",
+        )
     if ignore_index >= 0:
         raise ArgumentError("ignore_index is for class indices, not for probabilities", got=f"{ignore_index}")
     classes = input.shape[dim]
@@ -130,8 +159,12 @@ def cross_entropy(
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """-(t log p + (1 - t) log(1 - p)) of probabilities and targets of the same shape; the logarithms end at -100.
 
@@ -143,14 +176,19 @@ def binary_cross_entropy(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if tuple(target.shape) != tuple(input.shape):
-        raise ShapeError("binary_cross_entropy takes a target of the input's shape",
-                         got=f"input {tuple(input.shape)}, target {tuple(target.shape)}")
+        raise ShapeError(
+            "binary_cross_entropy takes a target of the input's shape",
+            got=f"input {tuple(input.shape)}, target {tuple(target.shape)}",
+        )
     values, inside = known(input), False
     if values is not None and values.size:
         low, high = values.min(), values.max()
         if low < 0 or high > 1:
-            raise ArgumentError("binary_cross_entropy takes probabilities, between 0 and 1",
-                                got=f"from {low:g} to {high:g}", fix="a sigmoid before it, or ..._with_logits")
+            raise ArgumentError(
+                "binary_cross_entropy takes probabilities, between 0 and 1",
+                got=f"from {low:g} to {high:g}",
+                fix="a sigmoid before it, or ..._with_logits",
+            )
         inside = bool(low > 1e-38) and bool(high < 1)
     yes = input.log() if inside else _log(input)
     no = (-input).log1p() if inside else _log(1.0 - input)
@@ -165,8 +203,13 @@ def _log(p: Tensor) -> Tensor:
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
 ) -> Tensor:
     """binary_cross_entropy of sigmoid(input), without its loss of accuracy; the shapes are the same.
 
@@ -177,8 +220,10 @@ def binary_cross_entropy_with_logits(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if tuple(target.shape) != tuple(input.shape):
-        raise ShapeError("binary_cross_entropy_with_logits takes a target of the input's shape",
-                         got=f"input {tuple(input.shape)}, target {tuple(target.shape)}")
+        raise ShapeError(
+            "binary_cross_entropy_with_logits takes a target of the input's shape",
+            got=f"input {tuple(input.shape)}, target {tuple(target.shape)}",
+        )
     tail = fn.softplus(-input)  # -log sigmoid(x)
     if pos_weight is not None:
         tail = tail * ((pos_weight - 1.0) * target + 1.0)
@@ -187,8 +232,12 @@ def binary_cross_entropy_with_logits(
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """The mean over the last dimension of binary_cross_entropy_with_logits: (N, C) and (N, C) give (N), then reduced.
 
@@ -201,8 +250,14 @@ def multilabel_soft_margin_loss(
 
 
 def multi_margin_loss(
-    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
-    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """sum over the other classes of max(0, margin - x_y + x_i) ** p, divided by C: (N, C) or (C) with (N) or ().
 

@@ -12,18 +12,25 @@ from ...tensor import Tensor
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
 
-def _check_trailing(name: str, input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None) -> tuple[int, ...]:
+def _check_trailing(
+    name: str, input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None
+) -> tuple[int, ...]:
     shape = tuple(int(s) for s in normalized_shape)
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
-        raise ShapeError(f"{name} normalises over the last dimensions, which have to be {shape}",
-                         got=f"input of shape {tuple(input.shape)}")
+        raise ShapeError(
+            f"{name} normalises over the last dimensions, which have to be {shape}",
+            got=f"input of shape {tuple(input.shape)}",
+        )
     if weight is not None and tuple(weight.shape) != shape:
         raise ShapeError(f"{name}'s weight has the shape it normalises over, {shape}", got=f"{tuple(weight.shape)}")
     return tuple(range(-len(shape), 0))
 
 
 def layer_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
     """(x - mean) / sqrt(var + eps) over the last dimensions, times weight, plus bias (Ba et al. 2016,
@@ -65,8 +72,14 @@ def _track(running: Tensor, batch: Tensor, momentum: float | Tensor) -> None:
 
 
 def batch_norm(
-    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
-    bias: Tensor | None = None, training: bool = False, momentum: float | Tensor = 0.1, eps: float = 1e-5,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float | Tensor = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
     """(x - mean) / sqrt(var + eps) for each channel of (N, C, *), times weight, plus bias (Ioffe & Szegedy 2015,
     arXiv:1502.03167).
@@ -80,17 +93,27 @@ def batch_norm(
     if input.dim() < 2:
         raise ShapeError("batch_norm takes (N, C, *)", got=f"shape {tuple(input.shape)}")
     channels = input.shape[1]
-    for name, each in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
+    for name, each in (
+        ("weight", weight),
+        ("bias", bias),
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+    ):
         if each is not None and each.numel() != channels:
-            raise ShapeError(f"batch_norm's {name} has one number for each channel",
-                             got=f"{each.numel()} for input {tuple(input.shape)}")
+            raise ShapeError(
+                f"batch_norm's {name} has one number for each channel",
+                got=f"{each.numel()} for input {tuple(input.shape)}",
+            )
     wide = (-1, *(1,) * (input.dim() - 2)) if input.dim() > 2 else ()
     if training:
         dims = (0, *range(2, input.dim()))
         count = input.numel() // channels if channels else 0
         if count == 1:
-            raise ArgumentError("batch_norm in training needs more than one number for each channel",
-                                got=f"input of shape {tuple(input.shape)}", fix="a larger batch, or eval()")
+            raise ArgumentError(
+                "batch_norm in training needs more than one number for each channel",
+                got=f"input of shape {tuple(input.shape)}",
+                fix="a larger batch, or eval()",
+            )
         mean = input.mean(dims, keepdim=True)
         centered = input - mean
         var = (centered * centered).mean(dims, keepdim=True)
@@ -145,9 +168,14 @@ def group_norm(
 
 
 def instance_norm(
-    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
-    weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
-    momentum: float | Tensor = 0.1, eps: float = 1e-5,
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float | Tensor = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
     """(x - mean) / sqrt(var + eps) for each channel of each example of (N, C, *) (Ulyanov et al. 2016,
     arXiv:1607.08022).
@@ -166,8 +194,10 @@ def instance_norm(
     for size in input.shape[2:]:
         count *= size
     if count == 1:
-        raise ArgumentError("instance_norm needs more than one number for each channel of an example",
-                            got=f"input of shape {tuple(input.shape)}")
+        raise ArgumentError(
+            "instance_norm needs more than one number for each channel of an example",
+            got=f"input of shape {tuple(input.shape)}",
+        )
     mean = input.mean(dims, keepdim=True)
     centered = input - mean
     var = (centered * centered).mean(dims, keepdim=True)
@@ -178,9 +208,7 @@ def instance_norm(
     return _affine(centered * (var + eps).rsqrt(), weight, bias)
 
 
-def local_response_norm(
-    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Tensor:
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """x / (k + alpha * mean of x² over ``size`` neighbouring channels) ** beta (Krizhevsky et al. 2012).
 
     >>> tuple(F.local_response_norm(gg.ones(1, 5, 3), 2).shape)

@@ -13,8 +13,16 @@ from ._common import batched, sizes
 from .shape import pad
 
 __all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
-    "avg_pool2d", "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
 ]
 
 
@@ -41,7 +49,12 @@ def _max_pool(
 
 
 def max_pool1d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
     """The largest number of each window: (N, C, L) or (C, L) gives (N, C, L'); with its place if asked for.
@@ -56,7 +69,12 @@ def max_pool1d(
 
 
 def max_pool2d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
     """The largest number of each window: (N, C, H, W) or (C, H, W) gives (N, C, H', W'); with its place if asked for.
@@ -71,7 +89,12 @@ def max_pool2d(
 
 
 def max_pool1d_with_indices(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`max_pool1d` and the flat spatial position of each maximum."""
@@ -79,7 +102,12 @@ def max_pool1d_with_indices(
 
 
 def max_pool2d_with_indices(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`max_pool2d` and the flat spatial position of each maximum."""
@@ -94,7 +122,13 @@ def _windows(size: int, k: int, s: int, p: int, ceil_mode: bool) -> int:
 
 
 def _avg_pool(
-    n: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
+    n: int,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
     divisor_override: int | None,
 ) -> Tensor:
     x, alone = batched(input, n, f"avg_pool{n}d")
@@ -114,8 +148,10 @@ def _avg_pool(
     if not tiles and divisor_override is not None:
         y = y / divisor_override
     elif not tiles:
-        shares = [_window_sizes(h, k, s, p, c, count_include_pad)
-                  for h, k, s, p, c in zip(have, kernel, strides, padding, counts, strict=True)]
+        shares = [
+            _window_sizes(h, k, s, p, c, count_include_pad)
+            for h, k, s, p, c in zip(have, kernel, strides, padding, counts, strict=True)
+        ]
         area = shares[0] if n == 1 else shares[0][:, None] * shares[1]
         y = y / float(area.flat[0]) if (area == area.flat[0]).all() else y / fn.tensor(area).to(x.dtype)
     return y.squeeze(0) if alone else y
@@ -134,8 +170,10 @@ def _sum_windows(
     x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], counts: tuple[int, ...]
 ) -> Tensor:
     """The sum over each window, one dimension after the other: k strided slices for each instead of k * k."""
-    after = [max((c - 1) * s + k - h - p, 0)
-             for h, k, s, p, c in zip(x.shape[2:], kernel, stride, padding, counts, strict=True)]
+    after = [
+        max((c - 1) * s + k - h - p, 0)
+        for h, k, s, p, c in zip(x.shape[2:], kernel, stride, padding, counts, strict=True)
+    ]
     x = pad(x, [v for p, a in reversed(list(zip(padding, after, strict=True))) for v in (p, a)])
     for i, (k, s, c) in enumerate(zip(kernel, stride, counts, strict=True)):
         parts = [x[(slice(None),) * (i + 2) + (slice(j, j + (c - 1) * s + 1, s),)] for j in range(k)]
@@ -155,7 +193,11 @@ def _window_sizes(h: int, k: int, s: int, p: int, count: int, count_include_pad:
 
 
 def avg_pool1d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
     """The mean of each window: (N, C, L) or (C, L) gives (N, C, L').
@@ -167,8 +209,13 @@ def avg_pool1d(
 
 
 def avg_pool2d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Tensor:
     """The mean of each window: (N, C, H, W) or (C, H, W) gives (N, C, H', W').
 

@@ -12,8 +12,18 @@ from ._common import known, legacy_reduction, reduce_loss
 from .distance import pairwise_distance
 
 __all__ = [
-    "cosine_embedding_loss", "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss",
-    "margin_ranking_loss", "mse_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
+    "cosine_embedding_loss",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
 ]
 
 
@@ -22,7 +32,9 @@ def _same_shape(name: str, input: Tensor, target: Tensor) -> None:
     if input.shape != target.shape:
         warnings.warn(
             f"{name} broadcasts a target of shape {tuple(target.shape)} to an input of shape {tuple(input.shape)}, "
-            "which is likely not meant: make their shapes the same", UserWarning, stacklevel=3,
+            "which is likely not meant: make their shapes the same",
+            UserWarning,
+            stacklevel=3,
         )
 
 
@@ -35,8 +47,12 @@ def _weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", weight: Tensor | None = None,
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
     """(x - t)², averaged; shapes that differ broadcast, with a warning. With ``weight`` the mean is weighted.
 
@@ -50,8 +66,12 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", weight: Tensor | None = None,
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
     """|x - t|, averaged; slope 0 where they are equal. Shapes that differ broadcast, with a warning.
 
@@ -85,8 +105,12 @@ def huber_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", beta: float = 1.0,
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
 ) -> Tensor:
     """(x - t)² / (2 beta) where |x - t| < beta, else |x - t| - beta / 2, averaged (Girshick 2015, arXiv:1504.08083).
 
@@ -95,8 +119,9 @@ def smooth_l1_loss(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if beta < 0:
-        raise ArgumentError("smooth_l1_loss turns from a square to a line at a beta that is not negative",
-                            got=f"beta={beta}")
+        raise ArgumentError(
+            "smooth_l1_loss turns from a square to a line at a beta that is not negative", got=f"beta={beta}"
+        )
     _same_shape("smooth_l1_loss", input, target)
     difference = input - target
     if beta == 0:
@@ -106,8 +131,12 @@ def smooth_l1_loss(
 
 
 def kl_div(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", log_target: bool = False,
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
 ) -> Tensor:
     """t (log t - x) for log-probabilities x and probabilities t, or their logarithms with ``log_target``.
 
@@ -121,8 +150,11 @@ def kl_div(
         return loss / input.shape[0] if input.dim() else loss
     reduction = legacy_reduction(size_average, reduce, reduction)
     if reduction == "mean":
-        warnings.warn("kl_div's reduction='mean' also divides by the number of classes: 'batchmean' is the divergence",
-                      UserWarning, stacklevel=2)
+        warnings.warn(
+            "kl_div's reduction='mean' also divides by the number of classes: 'batchmean' is the divergence",
+            UserWarning,
+            stacklevel=2,
+        )
     return reduce_loss(_kl(input, target, log_target), reduction)
 
 
@@ -134,8 +166,14 @@ def _kl(input: Tensor, target: Tensor, log_target: bool) -> Tensor:
 
 
 def poisson_nll_loss(
-    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: bool | None = None,
-    eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """exp(x) - t x, or with ``log_input=False`` x - t log(x + eps), for counts t; ``full`` adds Stirling's formula.
 
@@ -184,8 +222,13 @@ def gaussian_nll_loss(
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1: (N, D), (N, D), (N), or the same without N.
 
@@ -194,8 +237,10 @@ def cosine_embedding_loss(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if target.dim() not in (0, 1) or input1.dim() != target.dim() + 1 or input1.dim() != input2.dim():
-        raise ShapeError("cosine_embedding_loss takes (N, D), (N, D) and (N), or (D), (D) and ()",
-                         got=f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}")
+        raise ShapeError(
+            "cosine_embedding_loss takes (N, D), (N, D) and (N), or (D), (D) and ()",
+            got=f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}",
+        )
     tiny = 1e-12
     square = ((input1 * input1).sum(-1) + tiny) * ((input2 * input2).sum(-1) + tiny)
     cos = (input1 * input2).sum(-1) * square.rsqrt()
@@ -204,7 +249,11 @@ def cosine_embedding_loss(
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """x where the target is 1, max(0, margin - x) where it is -1: any shape, both the same.
@@ -218,8 +267,13 @@ def hinge_embedding_loss(
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """max(0, margin - t (x1 - x2)): with t = 1 the first is to be larger, with t = -1 the second.
 
@@ -228,13 +282,18 @@ def margin_ranking_loss(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if not input1.dim() == input2.dim() == target.dim():
-        raise ShapeError("margin_ranking_loss takes three tensors of the same shape",
-                         got=f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}")
+        raise ShapeError(
+            "margin_ranking_loss takes three tensors of the same shape",
+            got=f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}",
+        )
     return reduce_loss((margin - target * (input1 - input2)).clamp(min=0.0), reduction)
 
 
 def soft_margin_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-t x)) for targets 1 and -1, without overflow: any shape, both the same.
@@ -247,8 +306,16 @@ def soft_margin_loss(
 
 
 def triplet_margin_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
-    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """max(0, margin + d(a, p) - d(a, n)): (N, D) or (D) each; ``swap`` takes d(p, n) where it is smaller.
 

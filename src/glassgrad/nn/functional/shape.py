@@ -20,13 +20,15 @@ __all__ = ["fold", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "un
 def _pad_constant(x: Tensor, dim: int, before: int, after: int, value: float) -> Tensor:
     size = x.shape[dim]
     if size + before + after < 0:
-        raise ShapeError(f"Cutting {-before} and {-after} off leaves nothing of dimension {dim}",
-                         got=f"shape {tuple(x.shape)}")
+        raise ShapeError(
+            f"Cutting {-before} and {-after} off leaves nothing of dimension {dim}", got=f"shape {tuple(x.shape)}"
+        )
     if before < 0 or after < 0:
         x = x[(slice(None),) * dim + (slice(max(-before, 0), size + min(after, 0)),)]
     shape = tuple(x.shape)
-    blocks = [fn.full((*shape[:dim], n, *shape[dim + 1 :]), value, dtype=x.dtype) if n > 0 else None
-              for n in (before, after)]
+    blocks = [
+        fn.full((*shape[:dim], n, *shape[dim + 1 :]), value, dtype=x.dtype) if n > 0 else None for n in (before, after)
+    ]
     parts = [part for part in (blocks[0], x, blocks[1]) if part is not None]
     return fn.cat(parts, dim) if len(parts) > 1 else x
 
@@ -38,13 +40,17 @@ def _pad_index(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tenso
         index = index.clip(0, size - 1)
     elif mode == "circular":
         if max(before, after) > size:
-            raise ShapeError(f"Circular padding of {before} and {after} goes round dimension {dim} more than once",
-                             got=f"shape {tuple(x.shape)}")
+            raise ShapeError(
+                f"Circular padding of {before} and {after} goes round dimension {dim} more than once",
+                got=f"shape {tuple(x.shape)}",
+            )
         index = index % size
     else:
         if max(before, after) >= size:
-            raise ShapeError(f"Reflecting {before} and {after} needs more than that many along dimension {dim}",
-                             got=f"shape {tuple(x.shape)}")
+            raise ShapeError(
+                f"Reflecting {before} and {after} needs more than that many along dimension {dim}",
+                got=f"shape {tuple(x.shape)}",
+            )
         index = size - 1 - np.abs(size - 1 - np.abs(index))
     return x.index_select(dim, fn.tensor(index.astype(np.int64)))
 
@@ -59,15 +65,20 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     [[0.0, 1.0, 2.0, 0.0, 0.0]]
     """
     if len(pad) % 2 or len(pad) > 2 * input.dim():
-        raise ArgumentError("pad has two numbers for each dimension, from the last one on",
-                            got=f"pad {tuple(pad)}, shape {tuple(input.shape)}")
+        raise ArgumentError(
+            "pad has two numbers for each dimension, from the last one on",
+            got=f"pad {tuple(pad)}, shape {tuple(input.shape)}",
+        )
     if mode not in ("constant", "reflect", "replicate", "circular"):
         raise ArgumentError("mode is 'constant', 'reflect', 'replicate' or 'circular'", got=repr(mode))
     if mode != "constant" and value:
         raise ArgumentError(f"mode {mode!r} takes its values from the input", got=f"value={value}", fix="leave it out")
     if mode != "constant" and not len(pad) // 2 < input.dim() <= len(pad) // 2 + 2:
-        raise NotCovered(f"mode {mode!r} pads the last dimensions of (N, C, *) or (C, *)",
-                         got=f"pad {tuple(pad)}, shape {tuple(input.shape)}", fix="reshape, or give two numbers for each")
+        raise NotCovered(
+            f"mode {mode!r} pads the last dimensions of (N, C, *) or (C, *)",
+            got=f"pad {tuple(pad)}, shape {tuple(input.shape)}",
+            fix="reshape, or give two numbers for each",
+        )
     for i in range(len(pad) // 2):
         before, after = int(pad[2 * i]), int(pad[2 * i + 1])
         dim = input.dim() - 1 - i
@@ -115,8 +126,10 @@ def interpolate(
     n = input.dim() - 2
     smooth = {"linear": 1, "bilinear": 2}
     if n not in (1, 2) or (mode not in smooth and mode not in ("nearest", "nearest-exact")) or antialias:
-        raise NotCovered(f"interpolate(mode={mode!r}) is not covered for {input.dim()} dimensions",
-                         fix="'nearest', 'nearest-exact', 'linear' (N, C, L) or 'bilinear' (N, C, H, W)")
+        raise NotCovered(
+            f"interpolate(mode={mode!r}) is not covered for {input.dim()} dimensions",
+            fix="'nearest', 'nearest-exact', 'linear' (N, C, L) or 'bilinear' (N, C, H, W)",
+        )
     if mode in smooth and smooth[mode] != n:
         raise NotCovered(f"mode {mode!r} is for {smooth[mode]} spatial dimensions", got=f"shape {tuple(input.shape)}")
     if align_corners is not None and mode not in smooth:
@@ -174,17 +187,27 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 
 def _patches(
-    have: tuple[int, ...], kernel: tuple[int, ...], dilation: tuple[int, ...], padding: tuple[int, ...],
+    have: tuple[int, ...],
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    padding: tuple[int, ...],
     stride: tuple[int, ...],
 ) -> tuple[tuple[int, int], list[tuple[slice, ...]]]:
     """How many patches there are each way, and for each place in the kernel where it lies in the padded image."""
-    counts = [(h + 2 * p - d * (k - 1) - 1) // s + 1
-              for h, k, d, p, s in zip(have, kernel, dilation, padding, stride, strict=True)]
+    counts = [
+        (h + 2 * p - d * (k - 1) - 1) // s + 1
+        for h, k, d, p, s in zip(have, kernel, dilation, padding, stride, strict=True)
+    ]
     if min(counts) < 1:
-        raise ShapeError(f"A kernel of {kernel} does not fit into {have}", got=f"padding {padding}, dilation {dilation}")
-    cuts = [tuple(slice(i * d, i * d + (c - 1) * s + 1, s)
-                  for i, d, c, s in zip(place, dilation, counts, stride, strict=True))
-            for place in itertools.product(*map(range, kernel))]
+        raise ShapeError(
+            f"A kernel of {kernel} does not fit into {have}", got=f"padding {padding}, dilation {dilation}"
+        )
+    cuts = [
+        tuple(
+            slice(i * d, i * d + (c - 1) * s + 1, s) for i, d, c, s in zip(place, dilation, counts, stride, strict=True)
+        )
+        for place in itertools.product(*map(range, kernel))
+    ]
     return (counts[0], counts[1]), cuts
 
 

@@ -34,6 +34,14 @@ class _Combined(LRScheduler):
         self._schedulers = schedulers
         self.optimizer = optimizer or schedulers[0].optimizer
 
+    def _initial_step(self) -> None:
+        """As in `LRScheduler`; the schedules inside step again, but no rate is skipped by that: it is not to warn."""
+        called, self.optimizer._opt_called = self.optimizer._opt_called, True
+        try:
+            super()._initial_step()
+        finally:
+            self.optimizer._opt_called = called
+
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer; the schedules by their own state dicts."""
         return {**super().state_dict(), "_schedulers": [schedule.state_dict() for schedule in self._schedulers]}

@@ -89,7 +89,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
-        for name, value in {"T_0": T_0, "T_mult": T_mult}.items():
+        given: dict[str, Any] = {"T_0": T_0, "T_mult": T_mult}
+        for name, value in given.items():
             if not isinstance(value, int) or value < 1:
                 raise ArgumentError(f"{name} must be a positive integer", got=f"{name}={value!r}")
         self.T_0, self.T_i, self.T_mult, self.eta_min = T_0, T_0, T_mult, eta_min
