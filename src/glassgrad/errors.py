@@ -81,6 +81,10 @@ class ArgumentError(GlassgradError, ValueError):
     """An argument outside what the operation allows."""
 
 
+class DivisionByZero(GlassgradError, RuntimeError, ZeroDivisionError):
+    """An integer divided by zero."""
+
+
 class TypeMismatch(GlassgradError, TypeError):
     """An object of a kind that the operation does not take."""
 

@@ -57,7 +57,9 @@ CASES = {
         {"max_iter": 7, "history_size": 2, "line_search_fn": "strong_wolfe"},
     ],
 }
-TABLE = [pytest.param(name, options, id=f"{name}-{i}") for name, rows in CASES.items() for i, options in enumerate(rows)]
+TABLE = [
+    pytest.param(name, options, id=f"{name}-{i}") for name, rows in CASES.items() for i, options in enumerate(rows)
+]
 RULES = [row for row in TABLE if row.values[0] != "LBFGS"]
 
 

@@ -144,7 +144,7 @@ class Plan:
 
 @method_only("__getitem__")
 def getitem(self: Tensor, key: Any) -> Tensor:
-    """``x[key]``: numbers, slices, ... and None give a view, integer or boolean tensors a new tensor of what they pick."""
+    """``x[key]``: numbers, slices, ... and None give a view; integer or boolean tensors pick into a new tensor."""
     plan = Plan(self.shape, key)
     seen = plan.look(self)
     if plan.indices:

@@ -196,8 +196,9 @@ def normal(
     """Normal numbers with the given mean and standard deviation, numbers or tensors."""
     like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
     shape = sizes((size,)) if size is not None else like.shape if like is not None else ()
-    drawn: Tensor = _normal(shape, as_dtype(dtype) if dtype else default_dtype(), generator) * std
-    return drawn + mean
+    drawn = _normal(shape, as_dtype(dtype) if dtype else default_dtype(), generator)
+    spread: Tensor = drawn * std
+    return spread + mean
 
 
 @function()

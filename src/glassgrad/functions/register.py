@@ -128,6 +128,8 @@ def unary(op: Op, x: Any, floats: bool = False) -> Tensor:
     node = node_of(x)
     if floats and not is_float(node.dtype):
         node = cast(node, dtype=default_dtype())
+    if node.dtype.kind != "f":
+        op.spec(node.spec)  # NumPy computes more on integers and booleans than is meant
     return wrap(apply(op, (node,), {}))
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..graph import Node
+from ..errors import DivisionByZero
 from ..op import ATOM, PRODUCT, SUM, Corner, elementwise
 from .compare import eq, lt, where
 

@@ -33,7 +33,7 @@ def _pow_exponent(g: Node, y: Node, a: Node, b: Node) -> Node:
 
 @elementwise(
     derivative=(_pow_base, _pow_exponent),
-    latex="{a}^{{{b}}}", prec=POWER, operator="pow", domain=((0.3, 2.0), (-1.5, 2.5)),
+    latex="{a}^{{{b}}}", prec=POWER, operator="pow", only="number", domain=((0.3, 2.0), (-1.5, 2.5)),
     says="Raises a to the power b.",
     corners=[Corner((0.0, 2.0), 0.0, (0.0, 0.0)), Corner((0.0, 0.0), 1.0, (0.0, 0.0))],
 )  # fmt: skip
