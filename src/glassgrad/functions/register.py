@@ -146,7 +146,10 @@ def binary(op: Op, a: Any, b: Any, floats: bool = False) -> Tensor:
             return wrap(apply(op, (left, constant(b, left.dtype)), {}))
         elif not isinstance(b, (bool, int, float)) and not hasattr(b, "__array__"):
             return NotImplemented  # type: ignore[no-any-return]
-    return wrap(apply(op, aligned((a, b), floats), {}))
+    operands = aligned((a, b), floats)
+    if operands[0].dtype.kind != "f":
+        op.spec(*[node.spec for node in operands])
+    return wrap(apply(op, operands, {}))
 
 
 def check_dtype(node: Node, what: str, *, floats: bool = True) -> None:

@@ -145,7 +145,7 @@ def conv_weight(
     columns = _columns(xp, x, kernel, out, stride, padding, dilation)
     columns = columns.reshape(x.shape[0], groups, x.shape[1] // groups * math.prod(kernel), math.prod(out))
     rows = u.reshape(u.shape[0], groups, u.shape[1] // groups, math.prod(out))
-    made = xp.matmul(rows, columns.swapaxes(2, 3)).sum(axis=0)
+    made = xp.matmul(rows, columns.swapaxes(2, 3)).sum(axis=0, dtype=x.dtype)
     return made.reshape(u.shape[1], x.shape[1] // groups, *kernel)
 
 

@@ -192,7 +192,7 @@ def _add_rows(made: Array, rows: Array, src: Array) -> None:
     order = rows.argsort(kind="stable")
     rows = rows[order]
     starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-    made.reshape(made.shape[0], -1)[rows[starts]] += np.add.reduceat(src[order], starts, axis=0)
+    made.reshape(made.shape[0], -1)[rows[starts]] += np.add.reduceat(src[order], starts, axis=0, dtype=made.dtype)
 
 
 @index_put.vjp_each

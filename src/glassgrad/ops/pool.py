@@ -53,7 +53,7 @@ def max_pool_index(
     ).shape[2:]
     reach = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(out, stride, dilation, kernel, strict=True)]
     sides = [(p, max(0, r - p - n)) for p, r, n in zip(padding, reach, space, strict=True)]
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    lowest = -np.inf if x.dtype.kind == "f" else False if x.dtype.kind == "b" else np.iinfo(x.dtype).min
     padded = np.pad(x, [(0, 0), (0, 0), *sides], constant_values=lowest) if any(map(any, sides)) else x
     number = np.pad(np.arange(np.prod(space)).reshape(space), sides, constant_values=-1)
     best: Array = None

@@ -1,0 +1,232 @@
+"""Every declaration against itself: specs, first and second derivatives, corners, writing through views, formulas."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+import glassgrad as gg
+from glassgrad.autodiff import cotangents
+from glassgrad.dispatch import leaf
+from glassgrad.errors import GlassgradError
+from glassgrad.op import KINDS, REGISTRY, check_registry
+from glassgrad.spec import DTYPES, Spec, is_float
+from glassgrad.tensor import Tensor, wrap
+from tests.ops.differences import assert_close, gradient, slope
+
+OPS = list(REGISTRY.values())
+CASES = [pytest.param(op, case, id=f"{op.name}-{n}") for op in OPS for n, case in enumerate(op.cases)]
+DIFFERENTIABLE = [param for param in CASES if param.values[0].differentiable]
+ELEMENTWISE = [op for op in OPS if op.kind == "elementwise" and op.differentiable]
+
+# Where an elementwise op has no slope, by name; points nearer than the differences reach are left out.
+KINKS = {
+    "abs": lambda x: x,
+    "sign": lambda x: x,
+    "relu": lambda x: x,
+    "floor": lambda x: x - np.rint(x),
+    "round": lambda x: x - 0.5 - np.rint(x - 0.5),
+    "maximum": lambda a, b: a - b,
+    "minimum": lambda a, b: a - b,
+    "remainder": lambda a, b: a - b * np.rint(a / b),
+}
+# Ops whose result is no function of its floats alone, or takes no floats: no differences are to be had.
+NOT_BY_DIFFERENCES = {"cast": "the way to float32, to integers and to booleans rounds the differences away"}
+
+
+def seeded(*key):
+    return np.random.default_rng(sum(map(ord, str(key))))
+
+
+def drawn(op, case, dtype=np.float64):
+    return case.arrays(op, np.dtype(dtype), seeded(op.name, case.shapes, sorted(case.params)))
+
+
+def nodes(op, case, arrays):
+    return [leaf(np.array(a), is_float(a.dtype) and flows(op, at)) for at, a in enumerate(arrays)]
+
+
+def flows(op, index):
+    return op.differentiable and op.rule(index) is not None
+
+
+@pytest.mark.parametrize(("op", "case"), CASES)
+def test_spec_is_what_the_value_has(op, case):
+    seen = set()
+    for dtype in DTYPES:
+        arrays = drawn(op, case, np.float64)
+        kinds = [case.dtypes[at] if at < len(case.dtypes) else None for at in range(len(arrays))]
+        if op.kind == "elementwise" and op.name != "where":  # their cases name a dtype only where floats are refused
+            kinds = [None] * len(arrays)
+            arrays = [np.abs(a) + 1 for a in arrays]
+        arrays = [a.astype(dtype) if kind is None else a for a, kind in zip(arrays, kinds, strict=True)]
+        specs = [Spec(a.shape, a.dtype) for a in arrays]
+        try:
+            spec = op.spec(*specs, **case.params)
+        except GlassgradError as error:
+            assert op.only or len({s.dtype for s in specs}) > 1, f"{op.name} refuses {dtype}: {error}"
+            assert dtype.kind not in KINDS[op.only]
+            continue
+        with np.errstate(all="ignore"):
+            value = op.value(np, *arrays, **case.params)
+        assert isinstance(value, (np.ndarray, np.generic))
+        assert Spec(value.shape, value.dtype) == spec, f"{op.name} of {dtype}"
+        seen.add(dtype)
+    assert seen, f"{op.name} takes no dtype at all"
+    if not op.only.startswith("int"):
+        assert {np.dtype("float32"), np.dtype("float64")} <= seen
+
+
+def weighted(op, case, weights):
+    def total(arrays):
+        return float((np.asarray(op.value(np, *arrays, **case.params)) * weights).sum())
+
+    return total
+
+
+@pytest.mark.parametrize(("op", "case"), [p for p in DIFFERENTIABLE if p.values[0].name not in NOT_BY_DIFFERENCES])
+def test_first_and_second_derivatives(op, case):
+    arrays = drawn(op, case)
+    places = [at for at, a in enumerate(arrays) if is_float(a.dtype) and flows(op, at)]
+    assert places
+    rng = seeded(op.name, 1)
+    shape = np.shape(op.value(np, *arrays, **case.params))
+    seed = rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape)
+    turns = [rng.uniform(0.5, 1.5, arrays[at].shape) for at in places]
+
+    def slopes(xs, create=False):
+        made = nodes(op, case, xs[:-1])
+        weight = leaf(np.array(xs[-1]), True)
+        found = cotangents([op(*made, **case.params)], [weight], set(made), keep_graph=True, create_graph=create)
+        wanted = [made[at] for at in places]
+        return made, weight, [found.get(x) for x in wanted]
+
+    with np.errstate(all="ignore"):
+        _, _, found = slopes([*arrays, seed])
+        for at, g in zip(places, found, strict=True):
+            numeric = gradient(weighted(op, case, seed), arrays, at)
+            assert g is not None
+            assert g.shape == arrays[at].shape and g.dtype == arrays[at].dtype
+            assert_close(g.value, numeric, f"d{op.name} by {op.operands[min(at, len(op.operands) - 1)]}")
+
+        def turned(xs):
+            gs = slopes(xs)[2]
+            return sum(float((g.value * turn).sum()) for g, turn in zip(gs, turns, strict=True))
+
+        made, weight, found = slopes([*arrays, seed], create=True)
+        inner = [(g, leaf(t)) for g, t in zip(found, turns, strict=True) if g.requires_grad]
+        second = cotangents([g for g, _ in inner], [t for _, t in inner], {*made, weight}) if inner else {}
+        for at, node in [*((at, made[at]) for at in places), (len(arrays), weight)]:
+            numeric = gradient(turned, [*arrays, seed], at)
+            analytic = second[node].value if node in second else np.zeros(node.shape)
+            assert_close(analytic, numeric, f"d²{op.name} by operand {at}")
+
+
+@pytest.mark.parametrize("op", [op for op in ELEMENTWISE if op.name not in ("where", "cast")], ids=lambda op: op.name)
+def test_slope_over_the_domain(op):
+    count = len(op.operands)
+    axes = [np.linspace(*op.interval(at), 203 if count == 1 else 37)[1:-1] for at in range(count)]
+    # An irrational stretch keeps operands of one domain from meeting all along the diagonal.
+    grids = [g.ravel() for g in np.meshgrid(*(a + 0.001 * at * math.sqrt(2) for at, a in enumerate(axes)))]
+    if op.name in KINKS:
+        clear = np.abs(KINKS[op.name](*grids)) > 0.01
+        assert clear.mean() > 0.8
+        grids = [g[clear] for g in grids]
+    with np.errstate(all="ignore"):
+        for by in range(count):
+            numeric = slope(lambda t, by=by: op.value(np, *(g + t if at == by else g for at, g in enumerate(grids))))
+            made = [leaf(g, True) for g in grids]
+            found = cotangents([op(*made)], [leaf(np.ones(grids[0].shape))], {made[by]})
+            assert np.isfinite(found[made[by]].value).all()
+            assert_close(found[made[by]].value, numeric, f"slope of {op.name} by operand {by}")
+
+
+CORNERS = [pytest.param(op, corner, id=f"{op.name}-{n}") for op in OPS for n, corner in enumerate(op.corners)]
+
+
+@pytest.mark.parametrize(("op", "corner"), CORNERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_corner_is_as_stated(op, corner, dtype):
+    condition = op.name == "where"
+    made = [
+        leaf(np.array([x], bool if condition and at == 0 else dtype), not (condition and at == 0))
+        for at, x in enumerate(corner.at)
+    ]
+    with np.errstate(all="ignore"):
+        result = op(*made)
+        found = cotangents([result], [leaf(np.ones(1, dtype))])
+    assert result.value[0] == corner.value
+    assert len(corner.slopes) == len(made)
+    for node, stated in zip(made, corner.slopes, strict=True):
+        if stated is not None:
+            assert found[node].value[0] == stated
+
+
+VIEWS = [pytest.param(op, case, id=f"{op.name}-{n}") for op in OPS if op.write for n, case in enumerate(op.cases)]
+
+
+@pytest.mark.parametrize(("op", "case"), [p for p in VIEWS if p.values[0].name != "expand"])
+def test_a_view_shows_what_was_written_through_it(op, case):
+    (base,) = drawn(op, case)
+    before = op.value(np, base, **case.params)
+    new = np.arange(before.size, dtype=base.dtype).reshape(before.shape) + 100
+    written = op.write(leaf(base), leaf(new), **case.params)
+    assert written.spec == Spec(base.shape, base.dtype)
+    np.testing.assert_array_equal(op.value(np, written.value, **case.params), new)
+    # NumPy's own views say which entries of the base must be untouched.
+    peer = base.copy()
+    op.value(np, peer, **case.params)[...] = new
+    np.testing.assert_array_equal(written.value, peer)
+
+
+def test_expand_cannot_be_written_through():
+    op = REGISTRY["expand"]
+    for case in op.cases:
+        (base,) = drawn(op, case)
+        with pytest.raises(ValueError, match="expanded"):
+            op.write(leaf(base), leaf(op.value(np, base, **case.params)), **case.params)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_formula_and_sentence(op):
+    assert op.says.endswith(".") and len(op.says) > 10
+    for case in op.cases:
+        names = [f"x_{at}" for at in range(len(case.shapes))]
+        if callable(op.latex):
+            made = op.latex(*names, **case.params)
+        else:
+            made = op.latex.format(**dict(zip(op.operands, names, strict=True)))
+        assert made.count("{") == made.count("}") and made
+        if op.kind not in ("random",):
+            assert all(name in made for name in names) or callable(op.latex) or op.kind == "structural"
+
+
+def test_registry_names_its_ops():
+    assert all(name == op.name for name, op in REGISTRY.items())
+    assert len(OPS) > 60
+
+
+@pytest.mark.parametrize("lacking", ["latex", "says", "cases", "vjp"])
+def test_an_incomplete_declaration_is_refused(lacking, monkeypatch):
+    check_registry()
+    change = {"rules": []} if lacking == "vjp" else {lacking: () if lacking == "cases" else ""}
+    monkeypatch.setitem(REGISTRY, "tanh", dataclasses.replace(REGISTRY["tanh"], **change))
+    with pytest.raises(TypeError, match=f"tanh lacks: {lacking}"):
+        check_registry()
+
+
+def test_an_op_is_declared_once():
+    from glassgrad.op import register
+
+    with pytest.raises(TypeError, match="tanh is declared twice"):
+        register(REGISTRY["tanh"])
+
+
+def test_casting_passes_the_gradient_back_in_the_operands_dtype():
+    for source, target in (("float32", "float64"), ("float64", "float32")):
+        x = gg.tensor([1.0, -2.5], dtype=source, requires_grad=True)
+        y = wrap(REGISTRY["cast"](x.node, dtype=np.dtype(target)))
+        assert isinstance(y, Tensor) and y.dtype == target
+        y.backward(gg.tensor([2.0, 3.0], dtype=target))
+        assert x.grad.dtype == source and x.grad.tolist() == [2.0, 3.0]
