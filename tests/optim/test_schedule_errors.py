@@ -84,7 +84,7 @@ BAD = {
     "half a length": (ValueError, "steps_per_epoch", schedule("OneCycleLR", 1.0, epochs=3)),
     "total_steps": (ValueError, "total_steps=0", schedule("OneCycleLR", 1.0, 0)),
     "epochs": (ValueError, "epochs=-1", schedule("OneCycleLR", 1.0, epochs=-1, steps_per_epoch=4)),
-    "steps_per_epoch": (ValueError, r"steps_per_epoch=4\.5", schedule("OneCycleLR", 1.0, epochs=1, steps_per_epoch=4.5)),
+    "steps_per_epoch": (ValueError, "steps_per_epoch=0", schedule("OneCycleLR", 1.0, epochs=1, steps_per_epoch=0)),
     "pct_start": (ValueError, r"pct_start=1\.5", schedule("OneCycleLR", 1.0, 9, pct_start=1.5)),
     "strategy": (ValueError, "'sin'", schedule("OneCycleLR", 1.0, 9, anneal_strategy="sin", rule="Adam")),
     "max_lr": (ValueError, "2 values, 1 groups", schedule("OneCycleLR", [1.0, 2.0], 9, rule="Adam")),

@@ -1,4 +1,4 @@
-"""Every schedule against PyTorch's, rate by rate: saving, resuming, jumps, tensors as rates, and both kinds of optimizer."""
+"""Every schedule against PyTorch's, rate by rate: saving, resuming, jumps, tensors as rates, momentum."""
 
 import copy
 import math

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import functions as fn
 from ..dispatch import Quiet, enable_grad, no_grad
-from ..errors import ArgumentError, NotCovered
+from ..errors import ArgumentError, NotCovered, TypeMismatch
 from ..tensor import Tensor
 from .optimizer import Optimizer, Params, Scalar, not_negative
 
@@ -115,7 +115,7 @@ class LBFGS(Optimizer):
             The loss before the step.
         """
         if closure is None:
-            raise ArgumentError("LBFGS evaluates the loss several times in a step", fix="call step(closure)")
+            raise TypeMismatch("LBFGS evaluates the loss several times in a step", fix="call step(closure)")
         with no_grad(), Quiet():
             return self._iterate(closure)
 

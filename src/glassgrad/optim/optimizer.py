@@ -37,6 +37,16 @@ class _Required:
 required: Any = _Required()
 
 
+class MissingKey(StateError, KeyError):
+    """A parameter group or a saved state without an entry that it needs."""
+
+    __str__ = Exception.__str__  # KeyError's would print the message in quotes
+
+
+class OtherGroups(StateError, ValueError):
+    """A saved state whose parameter groups are not those of the optimizer."""
+
+
 def is_on(value: Scalar) -> bool:
     """Whether a factor such as momentum takes part. A tensor always does: its value must not decide a branch."""
     return isinstance(value, Tensor) or value != 0
@@ -275,7 +285,7 @@ class Optimizer:
         if not isinstance(param_group, dict):
             raise TypeMismatch("a parameter group must be a dict", got=type(param_group).__name__)
         if "params" not in param_group:
-            raise ArgumentError("a parameter group needs the key 'params'", got=f"keys {sorted(param_group)}")
+            raise MissingKey("a parameter group needs the key 'params'", got=f"keys {sorted(param_group)}")
         names, params = _named(param_group["params"])
         param_group["params"] = params
         if names:
@@ -324,19 +334,19 @@ class Optimizer:
         libraries are taken too. Options come from the saved groups.
         """
         if missing := [key for key in ("state", "param_groups") if key not in state_dict]:
-            raise StateError(f"the saved optimizer state has no {' and no '.join(missing)}", got=f"{list(state_dict)}")
+            raise MissingKey(f"the saved optimizer state has no {' and no '.join(missing)}", got=f"{list(state_dict)}")
         saved = [
             {k: list(v) if k == "params" else _copied(v) for k, v in g.items()} for g in state_dict["param_groups"]
         ]
         if len(saved) != len(self.param_groups):
-            raise StateError(
+            raise OtherGroups(
                 "the saved optimizer state has another number of parameter groups",
                 got=f"{len(saved)} saved, {len(self.param_groups)} here",
             )
         params: dict[Any, Tensor] = {}
         for place, (mine, theirs) in enumerate(zip(self.param_groups, saved, strict=True)):
             if len(mine["params"]) != len(theirs["params"]):
-                raise StateError(
+                raise OtherGroups(
                     f"parameter group {place} of the saved optimizer state has another size",
                     got=f"{len(theirs['params'])} parameters saved, {len(mine['params'])} here",
                 )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ... import functions as fn
 from ...dispatch import no_grad
-from ...errors import ArgumentError, GradError, NotCovered
+from ...errors import ArgumentError, GradError, NotCovered, TypeMismatch
 from ...tensor import Tensor
 
 Tensors = Tensor | Iterable[Tensor]
@@ -22,6 +22,17 @@ def _listed(tensors: Tensors) -> list[Tensor]:
 def _not_foreach(foreach: bool | None) -> None:
     if foreach:
         raise NotCovered("foreach=True is not covered", fix="leave foreach out: the numbers are the same")
+
+
+def _grads(parameters: Tensors) -> list[Tensor]:
+    """The gradients, each writable in place: one that came with create_graph is cut off from that graph."""
+    grads = []
+    for p in _listed(parameters):
+        if p.grad is not None:
+            if p.grad.requires_grad:
+                p.grad = p.grad.detach().clone()
+            grads.append(p.grad)
+    return grads
 
 
 def _norm(x: Tensor, order: float) -> Tensor:
@@ -103,10 +114,11 @@ def clip_grads_with_norm_(
         1.0
     """
     _not_foreach(foreach)
+    if not isinstance(total_norm, Tensor):
+        raise TypeMismatch("total_norm must be a tensor, as get_total_norm gives it", got=repr(total_norm))
     factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    for p in _listed(parameters):
-        if p.grad is not None:
-            p.grad.mul_(factor)
+    for grad in _grads(parameters):
+        grad.mul_(factor)
 
 
 def clip_grad_norm_(
@@ -173,6 +185,5 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | Non
     bound = float(clip_value)
     if not bound >= 0.0:
         raise ArgumentError("clip_value must be 0 or more", got=f"clip_value={clip_value!r}")
-    for p in _listed(parameters):
-        if p.grad is not None:
-            p.grad.clamp_(min=-bound, max=bound)
+    for grad in _grads(parameters):
+        grad.clamp_(min=-bound, max=bound)

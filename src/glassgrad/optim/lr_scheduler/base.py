@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import ArgumentError, TypeMismatch
 from ...tensor import Tensor
-from ..optimizer import Group, Optimizer, Scalar
+from ..optimizer import Group, MissingKey, Optimizer, Scalar
 
 EPOCH_WARNING = (
     "step(epoch) is deprecated: it jumps to the rate that the schedule would have by itself, without what other "
@@ -86,7 +86,7 @@ class LRScheduler:
                 lr = group["lr"]
                 group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
             elif "initial_lr" not in group:
-                raise ArgumentError(
+                raise MissingKey(
                     f"resuming a schedule at last_epoch={last_epoch} needs 'initial_lr' in parameter group {place}",
                     fix="load the optimizer's state first, or leave last_epoch out to start anew",
                 )

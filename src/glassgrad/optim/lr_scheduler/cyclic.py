@@ -93,6 +93,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         for name, value in given.items():
             if not isinstance(value, int) or value < 1:
                 raise ArgumentError(f"{name} must be a positive integer", got=f"{name}={value!r}")
+        if not isinstance(eta_min, (int, float)):
+            raise ArgumentError("eta_min must be a number", got=f"eta_min={eta_min!r}")
         self.T_0, self.T_i, self.T_mult, self.eta_min = T_0, T_0, T_mult, eta_min
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
