@@ -447,6 +447,14 @@ def zero_(self: Tensor) -> Tensor:
     return copy_(self, 0)
 
 
+IN_PLACE = {
+    "iadd": "add_", "isub": "sub_", "imul": "mul_", "itruediv": "div_", "ifloordiv": "floor_divide_", "imod": "remainder_",
+    "ipow": "pow_", "iand": "bitwise_and_", "ior": "bitwise_or_", "ixor": "bitwise_xor_",
+}  # fmt: skip
+"""Augmented assignments write in place, as in PyTorch: ``x += 1`` is ``x.add_(1)``, also for all views of x."""
+for _name, _method in IN_PLACE.items():
+    setattr(Tensor, f"__{_name}__", getattr(Tensor, _method))
+
 _published: list[Callable[..., Tensor]] = [
     getattr(Tensor, name) for name in ("exp", "log", "sqrt", "abs", "sign", "erf", "atan", "maximum")
 ]

@@ -197,8 +197,8 @@ def normal(
     like = mean if isinstance(mean, Tensor) else std if isinstance(std, Tensor) else None
     shape = sizes((size,)) if size is not None else like.shape if like is not None else ()
     drawn = _normal(shape, as_dtype(dtype) if dtype else default_dtype(), generator)
-    spread: Tensor = drawn * std
-    return spread + mean
+    made: Tensor = drawn * std + mean
+    return made
 
 
 @function()

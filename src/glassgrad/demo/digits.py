@@ -1,0 +1,122 @@
+"""A small convolutional net learns to read handwritten digits, in the terminal."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import nn, optim
+from ..datasets import digits
+from ..errors import GlassgradError
+from ..functions import manual_seed
+from ..tensor import Tensor
+from ..train import accuracy, fit, predict
+from ..utils.data import DataLoader
+
+SHADES = " ░▒▓█"
+
+
+def network() -> nn.Sequential:
+    """Two convolutions, pooling, and a linear layer on top: about 27,000 parameters."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),  # (n, 16, 8, 8)
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1),  # (n, 32, 8, 8)
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # (n, 32, 4, 4)
+        nn.Flatten(),  # (n, 512)
+        nn.Dropout(0.25),
+        nn.Linear(512, 40),
+        nn.ReLU(),
+        nn.Linear(40, 10),  # (n, 10)
+    )
+
+
+def show(console: Any, *, epochs: int, seed: int, out: Path) -> float:
+    """Train on scikit-learn's digits with a progress bar, draw some of the held-out images, save the weights.
+
+    Returns the share of held-out images that are read rightly. Raises GlassgradError when the weights cannot be saved.
+    """
+    train, test = digits()
+    manual_seed(seed)
+    model = network()
+    count = sum(p.numel() for p in model.parameters())
+    console.rule("Handwritten digits")
+    console.print(
+        f"\nA convolutional net of {count:,} parameters sees {len(train):,} images of 8 x 8 pixels, {epochs} times, "
+        f"and is then asked about {len(test)} it has never seen.\n",
+        highlight=False,
+    )
+    start = time.perf_counter()
+    learn(console, model, DataLoader(train, batch_size=32, shuffle=True), epochs)
+    images, labels = test.tensors
+    reached = accuracy(model, images, labels)
+    console.print(
+        f"\nHeld-out accuracy: [bold]{reached:.2%}[/bold] ({round(reached * len(test))} of {len(test)}), "
+        f"trained in {time.perf_counter() - start:.1f} s\n",
+        highlight=False,
+    )
+    chances = predict(model, images).softmax(1)
+    draw(console, images, labels, chances)
+    save(model, out)
+    console.print(f"\nWeights saved to {out}; load them with safetensors and model.load_state_dict.", highlight=False)
+    return reached
+
+
+def learn(console: Any, model: nn.Module, loader: DataLoader, epochs: int) -> None:
+    """Train with a bar that shows loss, rate and time left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=len(loader) * epochs)
+    columns = ("epoch {task.fields[epoch]}", BarColumn(), MofNCompleteColumn(), "loss {task.fields[loss]:.4f}",
+               "rate {task.fields[rate]:.5f}", TimeRemainingColumn())  # fmt: skip
+    written = [TextColumn(column) if isinstance(column, str) else column for column in columns]
+    with Progress(*written, console=console) as bar:
+        task = bar.add_task("", total=len(loader) * epochs, epoch=1, loss=float("nan"), rate=0.0)
+        smooth = 0.0
+        for told in fit(model, nn.functional.cross_entropy, optimizer, loader, epochs, schedule):
+            smooth = told.loss if told.step == 1 else 0.95 * smooth + 0.05 * told.loss
+            bar.update(task, advance=1, epoch=told.epoch, loss=smooth, rate=told.lr)
+
+
+def draw(console: Any, images: Tensor, labels: Tensor, chances: Tensor) -> None:
+    """Four images that the net reads rightly, and the ones that it is most wrong about, with what it says of them."""
+    said, sure = chances.argmax(1), chances.amax(1)
+    right = (said == labels).tolist()
+    wrong = sorted((i for i, ok in enumerate(right) if not ok), key=lambda i: -sure[i].item())
+    fine = [i for i, ok in enumerate(right) if ok][:4]
+    for title, places in (("Some it reads rightly", fine), ("Where it is wrong, the surest first", wrong[:4])):
+        if not places:
+            continue
+        console.print(f"{title}:\n", highlight=False)
+        rows = [picture(np.asarray(images[i, 0].tolist())) for i in places]
+        for line in zip(*rows, strict=True):
+            console.print("  ".join(line), highlight=False, style="default")
+        notes = [f"says {said[i].item()} ({sure[i].item():.1%})" for i in places]
+        console.print("  ".join(f"{note:16}" for note in notes), highlight=False)
+        console.print("  ".join(f"{f'is {labels[i].item()}':16}" for i in places) + "\n", highlight=False)
+
+
+def picture(image: np.ndarray) -> list[str]:
+    """An image of numbers from 0 to 1 as lines of shaded blocks, two characters to a pixel."""
+    levels = (image * (len(SHADES) - 1) + 0.5).astype(int).clip(0, len(SHADES) - 1)
+    return ["".join(SHADES[level] * 2 for level in row) for row in levels]
+
+
+def save(model: nn.Module, out: Path) -> None:
+    """Write the weights as safetensors; an older file of the name stays whole until the new one is complete."""
+    from safetensors.numpy import save_file
+
+    arrays = {name: np.ascontiguousarray(value.numpy()) for name, value in model.state_dict().items()}
+    part = out.with_name(out.name + ".part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_file(arrays, part)
+        part.replace(out)
+    except Exception as error:  # safetensors has an error class of its own beside OSError
+        part.unlink(missing_ok=True)
+        raise GlassgradError(f"the weights cannot be saved to {out}: {error}", fix="name another file with --out")
