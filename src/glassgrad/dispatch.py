@@ -7,8 +7,9 @@ only records. Gradient mode decides whether the inputs are kept for a backward p
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -119,12 +120,45 @@ class GradMode:
         STATE.grad = self.outer.pop()
 
     def __call__(self, function: F) -> F:
+        make = self.again
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def generated(*args: Any, **kwargs: Any) -> Any:
+                return _resumed(make, function(*args, **kwargs))
+
+            return generated  # type: ignore[return-value]
+
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)(self.enabled):
+            with make():
                 return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]
+
+    def again(self) -> GradMode:
+        """Another switch like this one, for each call of a decorated function."""
+        return GradMode(self.enabled)
+
+
+def _resumed(make: Callable[[], GradMode], inner: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """``inner`` with the mode on while it runs and off while it waits: what resumes it has a mode of its own."""
+    step: Callable[[Any], Any] = inner.send
+    given: Any = None
+    try:
+        while True:
+            with make():
+                made = step(given)
+            try:
+                step, given = inner.send, (yield made)
+            except GeneratorExit:
+                with make():
+                    inner.close()
+                raise
+            except BaseException as error:  # thrown in by whoever consumes it: for the generator to handle
+                step, given = inner.throw, error
+    except StopIteration as end:
+        return end.value
 
 
 class no_grad(GradMode):
@@ -159,6 +193,10 @@ class set_grad_enabled(GradMode):
     def __enter__(self) -> None:
         self.outer.append(self.before)
         STATE.grad = self.enabled
+
+    def __call__(self, function: F) -> F:
+        STATE.grad = self.before  # it decorates: the mode is for the function's calls alone
+        return super().__call__(function)
 
 
 def is_grad_enabled() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ def slope(function: Callable[[float], Any]) -> Any:
     The error is of order STEP^6, below 1e-14 for the functions here, and rounding costs about 1e-13.
     """
     first = [(function(h) - function(-h)) / (2 * h) for h in (STEP, STEP / 2, STEP / 4)]
-    second = [(4 * b - a) / 3 for a, b in zip(first, first[1:], strict=False)]
+    second = [(4 * b - a) / 3 for a, b in itertools.pairwise(first)]
     return (16 * second[1] - second[0]) / 15
 
 

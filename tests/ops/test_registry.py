@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from tests.ops.differences import assert_close, gradient, slope
 
 import glassgrad as gg
 from glassgrad.autodiff import cotangents
@@ -13,7 +14,6 @@ from glassgrad.errors import GlassgradError
 from glassgrad.op import KINDS, REGISTRY, check_registry
 from glassgrad.spec import DTYPES, Spec, is_float
 from glassgrad.tensor import Tensor, wrap
-from tests.ops.differences import assert_close, gradient, slope
 
 OPS = list(REGISTRY.values())
 CASES = [pytest.param(op, case, id=f"{op.name}-{n}") for op in OPS for n, case in enumerate(op.cases)]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node
 from ..errors import DivisionByZero
+from ..graph import Node
 from ..op import ATOM, PRODUCT, SUM, Corner, elementwise
 from .compare import eq, lt, where
 
@@ -107,7 +107,9 @@ def abs(xp: Any, x: Array) -> Array:
     corners=[Corner((0.0,), 0.0, (0.0,))],
 )  # fmt: skip
 def sign(xp: Any, x: Array) -> Array:
-    return x if x.dtype == bool else xp.sign(x)
+    if x.dtype.kind != "f":
+        return x if x.dtype == bool else xp.sign(x)
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)  # nan has none, as in PyTorch; NumPy's sign keeps nan
 
 
 @elementwise(
