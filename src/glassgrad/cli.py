@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +28,7 @@ def main(
     """A deep-learning engine with glass walls."""
 
 
-class Part(str, Enum):
+class Part(StrEnum):
     """What the demo shows."""
 
     all = "all"

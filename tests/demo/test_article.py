@@ -1,4 +1,4 @@
-"""The article's net: every number against the exact values, which were computed outside glassgrad (FACTS in 10 digits)."""
+"""The article's net: every number against the exact values in ten digits, which were computed outside glassgrad."""
 
 import io
 import math

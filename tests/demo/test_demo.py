@@ -1,4 +1,4 @@
-"""`glassgrad demo` as a user runs it: what it prints, what it reaches, what it leaves, and what it says when it cannot."""
+"""`glassgrad demo` as a user runs it: what it prints, reaches and leaves, and what it says when it cannot."""
 
 import re
 import subprocess

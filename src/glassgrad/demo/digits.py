@@ -119,4 +119,6 @@ def save(model: nn.Module, out: Path) -> None:
         part.replace(out)
     except Exception as error:  # safetensors has an error class of its own beside OSError
         part.unlink(missing_ok=True)
-        raise GlassgradError(f"the weights cannot be saved to {out}: {error}", fix="name another file with --out")
+        raise GlassgradError(
+            f"the weights cannot be saved to {out}: {error}", fix="name another file with --out"
+        ) from error

@@ -52,7 +52,7 @@ def write(text: str, values: Mapping[str, float] | None = None) -> str:
 def _written(node: ast.expr, values: Mapping[str, float] | None, around: int) -> str:
     match node:
         case ast.Constant(value=value):
-            return f"{value}"
+            return str(value)
         case ast.Name(id=name):
             if values is None:
                 return symbol(name)
