@@ -89,7 +89,7 @@ def methods() -> str:
         f"from builtins import {KINDS}\nfrom collections.abc import Callable, Sequence\n"
         "from typing import Any, overload\n\n"
         "from .autograd.backward import RemovableHandle\nfrom .functions.rand import Generator\n"
-        "from .functions.reduction import Extreme\n"
+        "from .functions.reduction import Extreme\nfrom .functions.statistics import Range\n"
         "from .spec import Dtype, Shape\nfrom .tensor import Tensor\n\nTensors = Tensor | Sequence[Tensor]\n\n"
     )
     return NOTE + header + "class Methods:\n" + "\n".join(lines) + "\n"
@@ -107,7 +107,7 @@ def face() -> str:
         "from ..spec import Dtype, Shape\nfrom ..spec import default_dtype as get_default_dtype\n"
         "from ..spec import promote_types as promote_types\nfrom ..spec import set_default_dtype as set_default_dtype\n"
         "from ..tensor import Tensor as Tensor\nfrom .rand import Generator as Generator\n"
-        "from .reduction import Extreme\n\n"
+        "from .reduction import Extreme\nfrom .statistics import Range\n\n"
         "FUNCTIONS: dict[str, Callable[..., Any]]\ndefault_generator: Generator\n"
     )
     kinds = "\n".join(f"{name}: Dtype" for name in ("bool", "float32", "float64", "int32", "int64"))

@@ -5,14 +5,29 @@ from ..spec import bool_ as bool
 from ..spec import default_dtype as get_default_dtype
 from ..spec import float32, float64, int32, int64, promote_types, set_default_dtype
 from ..tensor import Tensor
-from . import create, indexing, picking, pointwise, products, rand, reduction, shaping  # noqa: F401  (they declare)
+from . import (  # noqa: F401  (they declare)
+    arranging,
+    create,
+    facts,
+    indexing,
+    numeric,
+    picking,
+    pointwise,
+    products,
+    rand,
+    reduction,
+    shaping,
+    statistics,
+)  # fmt: skip
+from .facts import finfo, iinfo
 from .rand import Generator, default_generator
 from .register import FUNCTIONS
 
 globals().update(FUNCTIONS)
 
 __all__ = [
-    "Generator", "Tensor", "bool", "default_generator", "enable_grad", "float32", "float64", "get_default_dtype",
-    "int32", "int64", "is_grad_enabled", "no_grad", "promote_types", "set_default_dtype", "set_grad_enabled",
+    "Generator", "Tensor", "bool", "default_generator", "enable_grad", "finfo", "float32", "float64",
+    "get_default_dtype", "iinfo", "int32", "int64", "is_grad_enabled", "no_grad", "promote_types", "set_default_dtype",
+    "set_grad_enabled",
 ]  # fmt: skip
 __all__ += list(FUNCTIONS)

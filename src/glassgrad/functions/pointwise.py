@@ -448,8 +448,8 @@ def zero_(self: Tensor) -> Tensor:
 
 
 IN_PLACE = {
-    "iadd": "add_", "isub": "sub_", "imul": "mul_", "itruediv": "div_", "ifloordiv": "floor_divide_", "imod": "remainder_",
-    "ipow": "pow_", "iand": "bitwise_and_", "ior": "bitwise_or_", "ixor": "bitwise_xor_",
+    "iadd": "add_", "isub": "sub_", "imul": "mul_", "itruediv": "div_", "ifloordiv": "floor_divide_",
+    "imod": "remainder_", "ipow": "pow_", "iand": "bitwise_and_", "ior": "bitwise_or_", "ixor": "bitwise_xor_",
 }  # fmt: skip
 """Augmented assignments write in place, as in PyTorch: ``x += 1`` is ``x.add_(1)``, also for all views of x."""
 for _name, _method in IN_PLACE.items():

@@ -253,3 +253,38 @@ def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator | None = No
 def random_(self: Tensor, low: int = 0, high: int = 2**31, *, generator: Generator | None = None) -> Tensor:
     """Fill with whole numbers from ``low`` up to, not including, ``high``, in place."""
     return self.copy_(randint(low, high, self.shape, generator=generator))
+
+
+@function(method=False)
+def randint_like(input: Tensor, low: int, high: Any = None, *, dtype: Any = None) -> Tensor:
+    """Whole numbers from ``low`` (0 if left out) up to ``high``, in the shape and dtype of ``input``."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype)
+
+
+@method_only()
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with numbers of the exponential distribution with rate ``lambd``, in place."""
+    drawn = _uniform(self.shape, float64, generator)
+    return self.copy_(-(-drawn).log1p() / lambd)
+
+
+@method_only()
+def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Fill with how many tries at chance ``p`` it takes until one succeeds, in place."""
+    drawn = _uniform(self.shape, float64, generator)
+    tries = ((-drawn).log1p() / math.log1p(-p)).ceil().clamp(min=1)
+    return self.copy_(tries.to(self.dtype))
+
+
+@method_only()
+def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with exponentials of normal numbers, in place."""
+    return self.copy_((_normal(self.shape, self.dtype, generator) * std + mean).exp())
+
+
+@method_only()
+def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with numbers of the Cauchy distribution, in place."""
+    drawn = _uniform(self.shape, float64, generator)
+    return self.copy_(median + sigma * ((drawn - 0.5) * math.pi).tan())
