@@ -10,8 +10,9 @@ from typing import Any, Self, overload
 
 from ..errors import ArgumentError, IndexRangeError, TypeMismatch
 from ..tensor import Tensor
-from .module import MODULES, Module
+from .module import Module
 from .parameter import Parameter
+from .state import MODULES
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 

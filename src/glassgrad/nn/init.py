@@ -46,7 +46,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     (1.6666666666666667, 1.0)
     """
     if nonlinearity == "leaky_relu":
-        if isinstance(param, bool) or not isinstance(param, (int, float, type(None))):
+        if isinstance(param, bool):
             raise ArgumentError("leaky_relu's negative slope is a number", got=repr(param))
         slope = 0.01 if param is None else param
         return math.sqrt(2.0 / (1.0 + slope**2))
@@ -171,7 +171,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """
     if tensor.dim() != 2:
         raise ArgumentError("eye_ fills a matrix", got=f"shape {tuple(tensor.shape)}")
-    return _put(tensor, np.eye(*tensor.shape))
+    return _put(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:

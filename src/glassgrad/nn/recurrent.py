@@ -132,9 +132,7 @@ class _Recurrent(Module):
         """The outputs of the last layer at each time, and the last states of all layers and directions."""
         name = type(self).__name__
         if not isinstance(input, Tensor):
-            raise TypeMismatch(
-                f"{name} takes a tensor", got=type(input).__name__, fix="pad the sequences to one length"
-            )
+            raise TypeMismatch(f"{name} takes a tensor", got=type(input).__name__, fix="pad the sequences")
         if input.dim() not in (2, 3):
             raise ArgumentError(
                 f"{name} takes {'(N, T, F)' if self.batch_first else '(T, N, F)'}, or (T, F) without a batch",

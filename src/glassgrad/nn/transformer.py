@@ -290,10 +290,10 @@ class Transformer(Module):
         def last() -> LayerNorm:
             return LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
 
-        self.encoder = custom_encoder
+        self.encoder: Any = custom_encoder
         if custom_encoder is None:
             self.encoder = TransformerEncoder(TransformerEncoderLayer(*layer, **made), num_encoder_layers, last())
-        self.decoder = custom_decoder
+        self.decoder: Any = custom_decoder
         if custom_decoder is None:
             self.decoder = TransformerDecoder(TransformerDecoderLayer(*layer, **made), num_decoder_layers, last())
         self._reset_parameters()

@@ -39,7 +39,7 @@ def scaled_dot_product_attention(
     Raises ArgumentError for both masks at once, ShapeError for queries and keys of different length.
 
     >>> q = gg.zeros(1, 2, 4)
-    >>> F.scaled_dot_product_attention(q, q, gg.tensor([[[1.0], [3.0]]]), is_causal=True).tolist()
+    >>> nn.functional.scaled_dot_product_attention(q, q, gg.tensor([[[1.0], [3.0]]]), is_causal=True).tolist()
     [[[1.0], [2.0]]]
     """
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
@@ -119,7 +119,7 @@ def multi_head_attention_forward(
     not look there.
 
     >>> x, w = gg.ones(2, 1, 4), gg.zeros(12, 4)
-    >>> y, a = F.multi_head_attention_forward(x, x, x, 4, 2, w, None, None, None, False, 0.0, w[:4], None)
+    >>> y, a = nn.functional.multi_head_attention_forward(x, x, x, 4, 2, w, None, None, None, False, 0.0, w[:4], None)
     >>> tuple(y.shape), a.tolist()
     ((2, 1, 4), [[[0.5, 0.5], [0.5, 0.5]]])
     """

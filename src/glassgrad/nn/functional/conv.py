@@ -65,7 +65,7 @@ def conv1d(
 
     ``padding`` is a number, ``"same"`` or ``"valid"``. L' = (L + 2 padding - dilation (k - 1) - 1) // stride + 1.
 
-    >>> F.conv1d(gg.ones(1, 1, 4), gg.ones(1, 1, 3)).tolist()
+    >>> nn.functional.conv1d(gg.ones(1, 1, 4), gg.ones(1, 1, 3)).tolist()
     [[[3.0, 3.0]]]
     """
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
@@ -84,7 +84,7 @@ def conv2d(
 
     ``padding`` is a number or two, ``"same"`` or ``"valid"``. Raises ShapeError when the channels do not agree.
 
-    >>> F.conv2d(gg.ones(1, 1, 2, 3), gg.ones(1, 1, 2, 2)).tolist()
+    >>> nn.functional.conv2d(gg.ones(1, 1, 2, 3), gg.ones(1, 1, 2, 2)).tolist()
     [[[[4.0, 4.0]]]]
     """
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
@@ -136,7 +136,7 @@ def conv_transpose1d(
 
     L' = (L - 1) stride - 2 padding + dilation (k - 1) + output_padding + 1.
 
-    >>> F.conv_transpose1d(gg.ones(1, 1, 2), gg.ones(1, 1, 2), stride=2).tolist()
+    >>> nn.functional.conv_transpose1d(gg.ones(1, 1, 2), gg.ones(1, 1, 2), stride=2).tolist()
     [[[1.0, 1.0, 1.0, 1.0]]]
     """
     return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
@@ -154,7 +154,7 @@ def conv_transpose2d(
 ) -> Tensor:
     """The transpose of conv2d: (N, C, H, W) with (C, O / groups, kh, kw) gives (N, O, H', W').
 
-    >>> tuple(F.conv_transpose2d(gg.ones(1, 1, 2, 3), gg.ones(1, 5, 2, 2), stride=2).shape)
+    >>> tuple(nn.functional.conv_transpose2d(gg.ones(1, 1, 2, 3), gg.ones(1, 5, 2, 2), stride=2).shape)
     (1, 5, 4, 6)
     """
     return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)

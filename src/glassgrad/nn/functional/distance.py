@@ -11,7 +11,7 @@ __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 def normalize(input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12) -> Tensor:
     """x / max(|x|_p, eps) over ``dim``. Any shape.
 
-    >>> F.normalize(gg.tensor([[3.0, 4.0]])).mul(5).tolist()
+    >>> nn.functional.normalize(gg.tensor([[3.0, 4.0]])).mul(5).tolist()
     [[3.0, 4.0]]
     """
     return input / norm(input, p, dim, keepdim=True, floor=eps)
@@ -20,7 +20,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """|x1 - x2 + eps|_p over the last dimension: (*, D) and (*, D) give (*).
 
-    >>> F.pairwise_distance(gg.tensor([[3.0, 4.0]]), gg.zeros(1, 2), eps=0.0).tolist()
+    >>> nn.functional.pairwise_distance(gg.tensor([[3.0, 4.0]]), gg.zeros(1, 2), eps=0.0).tolist()
     [5.0]
     """
     return norm(x1 - x2 + eps, p, -1, keepdim)
@@ -29,7 +29,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 · x2 / (max(|x1|, eps) max(|x2|, eps)) over ``dim``; the shapes broadcast.
 
-    >>> F.cosine_similarity(gg.tensor([[1.0, 0.0]]), gg.tensor([[0.0, 2.0]])).tolist()
+    >>> nn.functional.cosine_similarity(gg.tensor([[1.0, 0.0]]), gg.tensor([[0.0, 2.0]])).tolist()
     [0.0]
     """
     a = x1 / norm(x1, 2, dim, keepdim=True, floor=eps)

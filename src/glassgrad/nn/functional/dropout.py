@@ -29,7 +29,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     When not ``training`` it is the input itself. Raises ArgumentError for a p outside [0, 1].
 
-    >>> F.dropout(gg.ones(3), training=False).tolist()
+    >>> nn.functional.dropout(gg.ones(3), training=False).tolist()
     [1.0, 1.0, 1.0]
     """
     return _drop(input, p, training, inplace, tuple(input.shape))
@@ -38,7 +38,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Drops whole channels of (N, C, L) or (C, L) (Tompson et al. 2014, arXiv:1411.4280).
 
-    >>> tuple(F.dropout1d(gg.ones(2, 3, 5)).shape)
+    >>> tuple(nn.functional.dropout1d(gg.ones(2, 3, 5)).shape)
     (2, 3, 5)
     """
     if input.dim() not in (2, 3):
@@ -49,7 +49,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Drops whole channels of (N, C, H, W). Three dimensions are taken as (N, C, L), as torch does, with a warning.
 
-    >>> tuple(F.dropout2d(gg.ones(2, 3, 5, 7)).shape)
+    >>> tuple(nn.functional.dropout2d(gg.ones(2, 3, 5, 7)).shape)
     (2, 3, 5, 7)
     """
     if input.dim() not in (3, 4):
@@ -77,7 +77,7 @@ def _alpha_drop(x: Tensor, p: float, training: bool, inplace: bool, shape: tuple
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Dropout for SELU nets: keeps mean 0 and variance 1 (Klambauer et al. 2017, arXiv:1706.02515). Any shape.
 
-    >>> F.alpha_dropout(gg.ones(3)).tolist()
+    >>> nn.functional.alpha_dropout(gg.ones(3)).tolist()
     [1.0, 1.0, 1.0]
     """
     return _alpha_drop(input, p, training, inplace, tuple(input.shape))
@@ -86,7 +86,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """alpha_dropout of whole channels of (N, C, *).
 
-    >>> tuple(F.feature_alpha_dropout(gg.ones(2, 3, 5), training=True).shape)
+    >>> tuple(nn.functional.feature_alpha_dropout(gg.ones(2, 3, 5), training=True).shape)
     (2, 3, 5)
     """
     if input.dim() < 2:

@@ -15,7 +15,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises ShapeError when the last dimension of x is not ``in``.
 
-    >>> F.linear(gg.ones(2, 3), gg.ones(1, 3), gg.ones(1)).tolist()
+    >>> nn.functional.linear(gg.ones(2, 3), gg.ones(1, 3), gg.ones(1)).tolist()
     [[4.0], [4.0]]
     """
     shape = input.shape
@@ -41,7 +41,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """sum over i, j of a_i * weight[o, i, j] * b_j, plus bias: (*, in1) and (*, in2) give (*, out).
 
-    >>> F.bilinear(gg.ones(2, 3), gg.ones(2, 5), gg.ones(1, 3, 5)).tolist()
+    >>> nn.functional.bilinear(gg.ones(2, 3), gg.ones(2, 5), gg.ones(1, 3, 5)).tolist()
     [[15.0], [15.0]]
     """
     out, n, m = weight.shape
@@ -74,7 +74,7 @@ def embedding(
     Raises IndexRangeError for an index outside the table, DtypeError for indices that are not integers, NotCovered
     for ``max_norm``, ``scale_grad_by_freq`` and ``sparse``.
 
-    >>> F.embedding(gg.tensor([2, 0]), gg.arange(6.0).reshape(3, 2)).tolist()
+    >>> nn.functional.embedding(gg.tensor([2, 0]), gg.arange(6.0).reshape(3, 2)).tolist()
     [[4.0, 5.0], [0.0, 1.0]]
     """
     if max_norm is not None or scale_grad_by_freq or sparse:
@@ -99,7 +99,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
     Raises DtypeError unless the indices are int64, IndexRangeError for one outside.
 
-    >>> F.one_hot(gg.tensor([1, 0]), 3).tolist()
+    >>> nn.functional.one_hot(gg.tensor([1, 0]), 3).tolist()
     [[0, 1, 0], [1, 0, 0]]
     """
     if floating(tensor) or tensor.dtype != fn.int64:

@@ -99,7 +99,7 @@ def nll_loss(
     The mean is weighted by the targets' weights, and targets ``ignore_index`` do not count.
     Raises IndexRangeError for a class outside, DtypeError for a target that is not integer, ShapeError otherwise.
 
-    >>> F.nll_loss(gg.tensor([[-1.0, -2.0]]), gg.tensor([1])).tolist()
+    >>> nn.functional.nll_loss(gg.tensor([[-1.0, -2.0]]), gg.tensor([1])).tolist()
     2.0
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -122,7 +122,7 @@ def cross_entropy(
     uniform distribution in (Szegedy et al. 2015, arXiv:1512.00567). The mean over indices is weighted by the targets'
     weights, and targets ``ignore_index`` do not count. Errors as in `nll_loss`.
 
-    >>> round(float(F.cross_entropy(gg.zeros(2, 3), gg.tensor([0, 2]))), 4)
+    >>> round(float(nn.functional.cross_entropy(gg.zeros(2, 3), gg.tensor([0, 2]))), 4)
     1.0986
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -171,7 +171,7 @@ def binary_cross_entropy(
     Raises ArgumentError for a p outside [0, 1], ShapeError for different shapes. For logits take
     `binary_cross_entropy_with_logits`, which loses nothing to rounding.
 
-    >>> round(float(F.binary_cross_entropy(gg.tensor([0.5]), gg.tensor([1.0]))), 4)
+    >>> round(float(nn.functional.binary_cross_entropy(gg.tensor([0.5]), gg.tensor([1.0]))), 4)
     0.6931
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -215,7 +215,7 @@ def binary_cross_entropy_with_logits(
 
     ``pos_weight`` multiplies the part of the targets that are 1. Raises ShapeError for different shapes.
 
-    >>> round(float(F.binary_cross_entropy_with_logits(gg.tensor([0.0]), gg.tensor([1.0]))), 4)
+    >>> round(float(nn.functional.binary_cross_entropy_with_logits(gg.tensor([0.0]), gg.tensor([1.0]))), 4)
     0.6931
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -241,7 +241,7 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """The mean over the last dimension of binary_cross_entropy_with_logits: (N, C) and (N, C) give (N), then reduced.
 
-    >>> round(float(F.multilabel_soft_margin_loss(gg.zeros(1, 2), gg.ones(1, 2))), 4)
+    >>> round(float(nn.functional.multilabel_soft_margin_loss(gg.zeros(1, 2), gg.ones(1, 2))), 4)
     0.6931
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -263,7 +263,7 @@ def multi_margin_loss(
 
     Errors as in `nll_loss`; NotCovered for a p that is not 1 or 2.
 
-    >>> F.multi_margin_loss(gg.tensor([[0.0, 2.0]]), gg.tensor([0])).tolist()
+    >>> nn.functional.multi_margin_loss(gg.tensor([[0.0, 2.0]]), gg.tensor([0])).tolist()
     1.5
     """
     reduction = legacy_reduction(size_average, reduce, reduction)

@@ -38,7 +38,7 @@ def layer_norm(
 
     Raises ShapeError when they are not ``normalized_shape``.
 
-    >>> F.layer_norm(gg.tensor([[1.0, 3.0]]), (2,), eps=0.0).tolist()
+    >>> nn.functional.layer_norm(gg.tensor([[1.0, 3.0]]), (2,), eps=0.0).tolist()
     [[-1.0, 1.0]]
     """
     dims = _check_trailing("layer_norm", input, normalized_shape, weight)
@@ -56,7 +56,7 @@ def rms_norm(
 
     ``eps=None`` takes the smallest step above 1 of x's dtype.
 
-    >>> F.rms_norm(gg.tensor([[3.0, 3.0]]), (2,)).tolist()
+    >>> nn.functional.rms_norm(gg.tensor([[3.0, 3.0]]), (2,)).tolist()
     [[1.0, 1.0]]
     """
     dims = _check_trailing("rms_norm", input, normalized_shape, weight)
@@ -87,7 +87,7 @@ def batch_norm(
     When ``training`` mean and variance are the batch's, and the running ones move towards them, by ``momentum``;
     otherwise they are the running ones. Raises ArgumentError for a batch with one number for each channel.
 
-    >>> F.batch_norm(gg.tensor([[1.0], [3.0]]), None, None, training=True, eps=0.0).tolist()
+    >>> nn.functional.batch_norm(gg.tensor([[1.0], [3.0]]), None, None, training=True, eps=0.0).tolist()
     [[-1.0], [1.0]]
     """
     if input.dim() < 2:
@@ -152,7 +152,7 @@ def group_norm(
 
     Raises ShapeError when the channels do not divide into ``num_groups``.
 
-    >>> F.group_norm(gg.tensor([[1.0, 3.0]]), 1, eps=0.0).tolist()
+    >>> nn.functional.group_norm(gg.tensor([[1.0, 3.0]]), 1, eps=0.0).tolist()
     [[-1.0, 1.0]]
     """
     shape = tuple(input.shape)
@@ -182,7 +182,7 @@ def instance_norm(
 
     Raises ArgumentError when a channel has one number only.
 
-    >>> F.instance_norm(gg.tensor([[[1.0, 3.0]]]), eps=0.0).tolist()
+    >>> nn.functional.instance_norm(gg.tensor([[[1.0, 3.0]]]), eps=0.0).tolist()
     [[[-1.0, 1.0]]]
     """
     if not use_input_stats:
@@ -211,7 +211,7 @@ def instance_norm(
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """x / (k + alpha * mean of x² over ``size`` neighbouring channels) ** beta (Krizhevsky et al. 2012).
 
-    >>> tuple(F.local_response_norm(gg.ones(1, 5, 3), 2).shape)
+    >>> tuple(nn.functional.local_response_norm(gg.ones(1, 5, 3), 2).shape)
     (1, 5, 3)
     """
     if input.dim() < 3:

@@ -61,7 +61,7 @@ def max_pool1d(
 
     Its gradient goes to the first of equals. Padding is never chosen. Raises ArgumentError for too much of it.
 
-    >>> F.max_pool1d(gg.tensor([[[1.0, 5.0, 2.0, 3.0]]]), 2).tolist()
+    >>> nn.functional.max_pool1d(gg.tensor([[[1.0, 5.0, 2.0, 3.0]]]), 2).tolist()
     [[[5.0, 3.0]]]
     """
     y, index = _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
@@ -81,7 +81,7 @@ def max_pool2d(
 
     Its gradient goes to the first of equals. Padding is never chosen. Raises ArgumentError for too much of it.
 
-    >>> F.max_pool2d(gg.arange(16.0).reshape(1, 1, 4, 4), 2).tolist()
+    >>> nn.functional.max_pool2d(gg.arange(16.0).reshape(1, 1, 4, 4), 2).tolist()
     [[[[5.0, 7.0], [13.0, 15.0]]]]
     """
     y, index = _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
@@ -202,7 +202,7 @@ def avg_pool1d(
 ) -> Tensor:
     """The mean of each window: (N, C, L) or (C, L) gives (N, C, L').
 
-    >>> F.avg_pool1d(gg.tensor([[[1.0, 5.0, 2.0, 4.0]]]), 2).tolist()
+    >>> nn.functional.avg_pool1d(gg.tensor([[[1.0, 5.0, 2.0, 4.0]]]), 2).tolist()
     [[[3.0, 3.0]]]
     """
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
@@ -219,7 +219,7 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of each window: (N, C, H, W) or (C, H, W) gives (N, C, H', W').
 
-    >>> F.avg_pool2d(gg.arange(16.0).reshape(1, 1, 4, 4), 2).tolist()
+    >>> nn.functional.avg_pool2d(gg.arange(16.0).reshape(1, 1, 4, 4), 2).tolist()
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
@@ -255,7 +255,7 @@ def _adaptive_avg(n: int, input: Tensor, output_size: Any) -> Tensor:
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """Means of nearly equal windows, so that (N, C, L) becomes (N, C, output_size).
 
-    >>> F.adaptive_avg_pool1d(gg.tensor([[[1.0, 3.0, 5.0]]]), 2).tolist()
+    >>> nn.functional.adaptive_avg_pool1d(gg.tensor([[[1.0, 3.0, 5.0]]]), 2).tolist()
     [[[2.0, 4.0]]]
     """
     return _adaptive_avg(1, input, output_size)
@@ -264,7 +264,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Means of nearly equal windows, so that (N, C, H, W) becomes (N, C, *output_size); None keeps a size.
 
-    >>> tuple(F.adaptive_avg_pool2d(gg.ones(1, 2, 5, 7), (3, None)).shape)
+    >>> tuple(nn.functional.adaptive_avg_pool2d(gg.ones(1, 2, 5, 7), (3, None)).shape)
     (1, 2, 3, 7)
     """
     return _adaptive_avg(2, input, output_size)
@@ -291,7 +291,7 @@ def _adaptive_max(n: int, input: Tensor, output_size: Any) -> tuple[Tensor, Tens
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima of nearly equal windows, so that (N, C, L) becomes (N, C, output_size); with their places if asked for.
 
-    >>> F.adaptive_max_pool1d(gg.tensor([[[1.0, 3.0, 2.0]]]), 2).tolist()
+    >>> nn.functional.adaptive_max_pool1d(gg.tensor([[[1.0, 3.0, 2.0]]]), 2).tolist()
     [[[3.0, 3.0]]]
     """
     y, index = _adaptive_max(1, input, output_size)
@@ -301,7 +301,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima of nearly equal windows, so that (N, C, H, W) becomes (N, C, *output_size); with their places if asked.
 
-    >>> tuple(F.adaptive_max_pool2d(gg.ones(1, 2, 5, 7), 3).shape)
+    >>> tuple(nn.functional.adaptive_max_pool2d(gg.ones(1, 2, 5, 7), 3).shape)
     (1, 2, 3, 3)
     """
     y, index = _adaptive_max(2, input, output_size)

@@ -56,7 +56,7 @@ def mse_loss(
 ) -> Tensor:
     """(x - t)², averaged; shapes that differ broadcast, with a warning. With ``weight`` the mean is weighted.
 
-    >>> F.mse_loss(gg.tensor([1.0, 2.0]), gg.tensor([0.0, 0.0])).tolist()
+    >>> nn.functional.mse_loss(gg.tensor([1.0, 2.0]), gg.tensor([0.0, 0.0])).tolist()
     2.5
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -75,7 +75,7 @@ def l1_loss(
 ) -> Tensor:
     """|x - t|, averaged; slope 0 where they are equal. Shapes that differ broadcast, with a warning.
 
-    >>> F.l1_loss(gg.tensor([1.0, 2.0]), gg.tensor([0.0, 0.0])).tolist()
+    >>> nn.functional.l1_loss(gg.tensor([1.0, 2.0]), gg.tensor([0.0, 0.0])).tolist()
     1.5
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -94,7 +94,7 @@ def huber_loss(
 ) -> Tensor:
     """(x - t)² / 2 where |x - t| < delta, else delta (|x - t| - delta / 2), averaged (Huber 1964).
 
-    >>> F.huber_loss(gg.tensor([1.0, 3.0]), gg.tensor([0.0, 0.0]), reduction="none").tolist()
+    >>> nn.functional.huber_loss(gg.tensor([1.0, 3.0]), gg.tensor([0.0, 0.0]), reduction="none").tolist()
     [0.5, 2.5]
     """
     reduction = legacy_reduction(None, None, reduction)
@@ -114,7 +114,7 @@ def smooth_l1_loss(
 ) -> Tensor:
     """(x - t)² / (2 beta) where |x - t| < beta, else |x - t| - beta / 2, averaged (Girshick 2015, arXiv:1504.08083).
 
-    >>> F.smooth_l1_loss(gg.tensor([1.0, 3.0]), gg.tensor([0.0, 0.0]), reduction="none").tolist()
+    >>> nn.functional.smooth_l1_loss(gg.tensor([1.0, 3.0]), gg.tensor([0.0, 0.0]), reduction="none").tolist()
     [0.5, 2.5]
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -142,7 +142,7 @@ def kl_div(
 
     Only ``reduction="batchmean"`` is the divergence that the mathematics means; "mean" warns.
 
-    >>> F.kl_div(gg.tensor([[0.5]]).log(), gg.tensor([[0.5]]), reduction="batchmean").abs().tolist()
+    >>> nn.functional.kl_div(gg.tensor([[0.5]]).log(), gg.tensor([[0.5]]), reduction="batchmean").abs().tolist()
     0.0
     """
     if reduction == "batchmean":
@@ -177,7 +177,7 @@ def poisson_nll_loss(
 ) -> Tensor:
     """exp(x) - t x, or with ``log_input=False`` x - t log(x + eps), for counts t; ``full`` adds Stirling's formula.
 
-    >>> F.poisson_nll_loss(gg.tensor([0.0]), gg.tensor([2.0])).tolist()
+    >>> nn.functional.poisson_nll_loss(gg.tensor([0.0]), gg.tensor([2.0])).tolist()
     1.0
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -197,7 +197,7 @@ def gaussian_nll_loss(
 
     ``var`` has x's shape, or 1 for or no last dimension, or is a number. Raises ArgumentError for a negative one.
 
-    >>> F.gaussian_nll_loss(gg.tensor([3.0]), gg.tensor([1.0]), gg.tensor([1.0])).tolist()
+    >>> nn.functional.gaussian_nll_loss(gg.tensor([3.0]), gg.tensor([1.0]), gg.tensor([1.0])).tolist()
     2.0
     """
     reduction = legacy_reduction(None, None, reduction)
@@ -232,7 +232,7 @@ def cosine_embedding_loss(
 ) -> Tensor:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1: (N, D), (N, D), (N), or the same without N.
 
-    >>> F.cosine_embedding_loss(gg.tensor([[1.0, 0.0]]), gg.tensor([[0.0, 1.0]]), gg.tensor([1])).tolist()
+    >>> nn.functional.cosine_embedding_loss(gg.tensor([[1.0, 0.0]]), gg.tensor([[0.0, 1.0]]), gg.tensor([1])).tolist()
     1.0
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -258,7 +258,7 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """x where the target is 1, max(0, margin - x) where it is -1: any shape, both the same.
 
-    >>> F.hinge_embedding_loss(gg.tensor([0.5, 0.25]), gg.tensor([1.0, -1.0]), reduction="none").tolist()
+    >>> nn.functional.hinge_embedding_loss(gg.tensor([0.5, 0.25]), gg.tensor([1.0, -1.0]), reduction="none").tolist()
     [0.5, 0.75]
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -277,7 +277,7 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, margin - t (x1 - x2)): with t = 1 the first is to be larger, with t = -1 the second.
 
-    >>> F.margin_ranking_loss(gg.tensor([1.0]), gg.tensor([3.0]), gg.tensor([1.0])).tolist()
+    >>> nn.functional.margin_ranking_loss(gg.tensor([1.0]), gg.tensor([3.0]), gg.tensor([1.0])).tolist()
     2.0
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -298,7 +298,7 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-t x)) for targets 1 and -1, without overflow: any shape, both the same.
 
-    >>> round(float(F.soft_margin_loss(gg.tensor([0.0]), gg.tensor([1.0]))), 4)
+    >>> round(float(nn.functional.soft_margin_loss(gg.tensor([0.0]), gg.tensor([1.0]))), 4)
     0.6931
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
@@ -319,7 +319,8 @@ def triplet_margin_loss(
 ) -> Tensor:
     """max(0, margin + d(a, p) - d(a, n)): (N, D) or (D) each; ``swap`` takes d(p, n) where it is smaller.
 
-    >>> F.triplet_margin_loss(gg.zeros(1, 2), gg.zeros(1, 2), gg.ones(1, 2), p=1, eps=0.0, margin=3.0).tolist()
+    >>> a, b = gg.zeros(1, 2), gg.ones(1, 2)
+    >>> nn.functional.triplet_margin_loss(a, a, b, p=1, eps=0.0, margin=3.0).tolist()
     1.0
     """
     reduction = legacy_reduction(size_average, reduce, reduction)

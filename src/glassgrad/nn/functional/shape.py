@@ -61,7 +61,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     The mode is ``"constant"`` (with ``value``, any shape; negative amounts cut off), ``"reflect"``, ``"replicate"``
     or ``"circular"`` (over the one or two last dimensions of two to four). Raises ArgumentError for another mode.
 
-    >>> F.pad(gg.tensor([[1.0, 2.0]]), (1, 2)).tolist()
+    >>> nn.functional.pad(gg.tensor([[1.0, 2.0]]), (1, 2)).tolist()
     [[0.0, 1.0, 2.0, 0.0, 0.0]]
     """
     if len(pad) % 2 or len(pad) > 2 * input.dim():
@@ -120,7 +120,7 @@ def interpolate(
 
     The mode is ``"nearest"``, ``"nearest-exact"``, ``"linear"`` or ``"bilinear"``. Raises NotCovered for the others.
 
-    >>> F.interpolate(gg.tensor([[[1.0, 2.0]]]), scale_factor=2).tolist()
+    >>> nn.functional.interpolate(gg.tensor([[[1.0, 2.0]]]), scale_factor=2).tolist()
     [[[1.0, 1.0, 2.0, 2.0]]]
     """
     n = input.dim() - 2
@@ -157,7 +157,7 @@ def interpolate(
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(*, C r², H, W) to (*, C, H r, W r): channels become pixels (Shi et al. 2016, arXiv:1609.05158).
 
-    >>> tuple(F.pixel_shuffle(gg.ones(1, 8, 3, 5), 2).shape)
+    >>> tuple(nn.functional.pixel_shuffle(gg.ones(1, 8, 3, 5), 2).shape)
     (1, 2, 6, 10)
     """
     *lead, channels, h, w = input.shape
@@ -173,7 +173,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(*, C, H r, W r) to (*, C r², H, W): what undoes `pixel_shuffle`.
 
-    >>> tuple(F.pixel_unshuffle(gg.ones(1, 2, 6, 10), 2).shape)
+    >>> tuple(nn.functional.pixel_unshuffle(gg.ones(1, 2, 6, 10), 2).shape)
     (1, 8, 3, 5)
     """
     *lead, channels, h, w = input.shape
@@ -214,7 +214,7 @@ def _patches(
 def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """All patches of (N, C, H, W) as columns: (N, C kh kw, number of patches).
 
-    >>> tuple(F.unfold(gg.ones(1, 2, 5, 7), (2, 3)).shape)
+    >>> tuple(nn.functional.unfold(gg.ones(1, 2, 5, 7), (2, 3)).shape)
     (1, 12, 20)
     """
     x, alone = batched(input, 2, "unfold")
@@ -232,7 +232,7 @@ def fold(
 ) -> Tensor:
     """Adds columns up into an image: (N, C kh kw, number of patches) to (N, C, H, W). The transpose of `unfold`.
 
-    >>> F.fold(gg.ones(1, 2, 2), (1, 3), (1, 2)).tolist()
+    >>> nn.functional.fold(gg.ones(1, 2, 2), (1, 3), (1, 2)).tolist()
     [[[[1.0, 2.0, 1.0]]]]
     """
     alone = input.dim() == 2
