@@ -53,6 +53,9 @@ CASES = {
         {"lr": 0.1, "max_iter": 4},
         {"max_iter": 3, "line_search_fn": "strong_wolfe"},
         {"max_iter": 7, "history_size": 2, "line_search_fn": "strong_wolfe"},
+        {"lr": 50.0, "max_iter": 12, "max_eval": 40, "line_search_fn": "strong_wolfe"},
+        {"lr": 1e-3, "max_iter": 20, "max_eval": 9, "line_search_fn": "strong_wolfe"},
+        {"lr": 0.5, "max_iter": 30, "tolerance_grad": 1e-2, "tolerance_change": 1e-5},
     ],
 }
 TABLE = [

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
 
 from ... import functions as fn
-from ...errors import ArgumentError, ShapeError, TypeMismatch
+from ...errors import IndexRangeError, ShapeError, TypeMismatch
 from ...tensor import Tensor
+
+
+class MissingPart(ShapeError, KeyError):
+    """An item without a key that the first item of its batch has."""
+
+    __str__ = Exception.__str__  # KeyError's would print the message in quotes
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -25,7 +32,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
         What an item is, with tensors of shape ``(len(batch), ...)`` in the place of its numbers.
 
     Raises:
-        ShapeError: tensors of different shapes or containers of different lengths; the message names the item.
+        ShapeError: tensors of different shapes, containers of different lengths, or a dict without a key that the
+            first has; the message names the item.
         TypeMismatch: items that cannot be collated.
 
     Example:
@@ -35,7 +43,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
         ([1, 2], ['a', 'b'])
     """
     if not len(batch):
-        raise ArgumentError("an empty list of items makes no batch")
+        raise IndexRangeError("an empty list of items makes no batch")
     return _collate(batch, "")
 
 
@@ -59,7 +67,7 @@ def _collate(batch: Sequence[Any], path: str) -> Any:
     if isinstance(first, int):
         return fn.tensor(list(batch))
     if isinstance(first, Mapping):
-        _same(batch, path, lambda item: sorted(map(str, item)), "keys")
+        _has_keys(batch, path)
         parts = {key: _collate([item[key] for item in batch], f"{path}[{key!r}]") for key in first}
         return _rebuilt(first, parts)
     if isinstance(first, Sequence):
@@ -98,11 +106,31 @@ def _same(batch: Sequence[Any], path: str, measure: Callable[[Any], Any], what: 
             )
 
 
+def _has_keys(batch: Sequence[Any], path: str) -> None:
+    """Refuse items that lack a key of the first; what they have beyond that is left out."""
+    for place, item in enumerate(batch):
+        missing = [key for key in batch[0] if key not in item]
+        if missing:
+            raise MissingPart(
+                f"item {place} of the batch lacks keys that item 0 has{_at(path)}",
+                got=f"no {', '.join(map(repr, missing))}",
+                fix="give all items the same keys, or pass a collate_fn",
+            )
+
+
 def _rebuilt(like: Any, parts: Any) -> Any:
     """``parts`` as a container of the kind of ``like``; as they are where that kind cannot be made of them."""
     if type(like) in (dict, list):
         return parts
     try:
+        if isinstance(like, MutableMapping):  # a copy keeps what the container has besides its entries
+            made = copy.copy(like)
+            made.update(parts)
+            return made
+        if isinstance(like, MutableSequence):
+            made = copy.copy(like)
+            made[:] = parts
+            return made
         return type(like)(parts)
     except TypeError:
         return parts
