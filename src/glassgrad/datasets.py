@@ -42,7 +42,7 @@ def digits(*, held_out: float = 0.2, seed: int = 0) -> Split:
     >>> from glassgrad.datasets import digits
     >>> train, test = digits()
     >>> len(train), len(test), tuple(train.tensors[0].shape)
-    (1439, 358, (1439, 1, 8, 8))
+    (1438, 359, (1438, 1, 8, 8))
     """
     try:
         from sklearn.datasets import load_digits

@@ -60,7 +60,8 @@ def known_to_examples() -> dict[str, Any]:
     """What every example may use without importing it, beside the names of its own module."""
     import glassgrad
 
-    return {"glassgrad": glassgrad, "gg": glassgrad, "nn": glassgrad.nn, "optim": glassgrad.optim}
+    names = {"autograd": glassgrad.autograd, "nn": glassgrad.nn, "optim": glassgrad.optim}
+    return {"glassgrad": glassgrad, "gg": glassgrad} | names
 
 
 @pytest.mark.parametrize("file", MODULES, ids=name_of)
