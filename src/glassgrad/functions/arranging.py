@@ -16,7 +16,7 @@ from ..tensor import Tensor, wrap
 from .create import zeros
 from .indexing import checked
 from .picking import nonzero
-from .products import _with_dims, bmm, mm, outer
+from .products import _with_dims, bmm, outer
 from .register import function, method_only
 from .shaping import cat, dimension, expand, flip, movedim, narrow_, reshape, transpose, unsqueeze
 
@@ -237,15 +237,6 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The sum of the products of two vectors' entries."""
     return _with_dims("vdot", input, other, 1, 1)
-
-
-@function(method=False)
-def chain_matmul(*matrices: Tensor) -> Tensor:
-    """The product of several matrices, from left to right."""
-    made = matrices[0]
-    for matrix in matrices[1:]:
-        made = mm(made, matrix)
-    return made
 
 
 @function()

@@ -40,7 +40,7 @@ def atanh(input: Tensor) -> Tensor:
     return (input.log1p() - (-input).log1p()) * 0.5
 
 
-@function()
+@function(inplace=True)
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """sqrt(input² + other²), without overflow."""
     larger = input.abs().maximum(other.abs()).detach()
@@ -53,13 +53,6 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(p / (1 - p)), the inverse of sigmoid; with ``eps``, p is held between eps and 1 - eps first."""
     p = input if eps is None else clamp(input, eps, 1 - eps)
     return (p / (1 - p)).log()
-
-
-@function(names=("special_xlog1py",))
-def xlog1py(input: Any, other: Any) -> Tensor:
-    """input * log1p(other), and 0 where input is 0."""
-    zero = input == 0
-    return where_(zero, 0.0, input * where_(zero, 0.0, other).log1p())
 
 
 @function(inplace=True)
@@ -116,7 +109,7 @@ def rad2deg(input: Tensor) -> Tensor:
     return input * (180 / math.pi)
 
 
-@function()
+@function(inplace=True)
 def float_power(input: Any, exponent: Any) -> Tensor:
     """input ** exponent, computed in float64."""
     a = input.to(float64) if isinstance(input, Tensor) else float(input)

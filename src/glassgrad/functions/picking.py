@@ -12,7 +12,7 @@ from ..ops import compare
 from ..ops import index as ops
 from ..ops import shape as shape_ops
 from ..spec import Shape, bool_, broadcast_shapes
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor, view, wrap
 from .indexing import Plan, broadcast_value, checked, getitem
 from .pointwise import where_
 from .register import fit, function, node_of, to_dtype
@@ -23,13 +23,17 @@ from .shaping import dimension, expand, permute, reshape
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """``out[i][j] = input[index[i][j]][j]`` for dim 0, and so on: entries picked along one dimension."""
     axis = dimension(dim, input.ndim)
-    size = input.shape[axis] if input.ndim else 1
-    return wrap(apply(ops.gather, (node_of(input), checked(index, size, "gather")), {"axis": axis}))
+    if not input.ndim:
+        return reshape(gather(reshape(input, 1), 0, reshape(index, -1)), index.shape)
+    return wrap(apply(ops.gather, (node_of(input), checked(index, input.shape[axis], "gather")), {"axis": axis}))
 
 
 def _scatter(op: Any, input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
     axis = dimension(dim, input.ndim)
-    place = checked(index, input.shape[axis] if input.ndim else 1, op.name)
+    if not input.ndim:
+        source = reshape(src, -1) if isinstance(src, Tensor) else src
+        return reshape(_scatter(op, reshape(input, 1), 0, reshape(index, -1), source), ())
+    place = checked(index, input.shape[axis], op.name)
     source = to_dtype(node_of(src, input.node), input.dtype) if not isinstance(src, Tensor) else src.node
     if source.dtype != input.dtype:
         raise DtypeError(f"{op.name}: source and tensor must have one dtype", got=f"{source.spec}, {input.node.spec}")
@@ -162,20 +166,23 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 @function()
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonal of two dimensions, put at the end."""
+    """The diagonal of two dimensions, put at the end: a view."""
     a, b = dimension(dim1, input.ndim), dimension(dim2, input.ndim)
     rest = tuple(axis for axis in range(input.ndim) if axis not in (a, b))
     x = permute(input, (*rest, a, b))
-    rows = np.arange(max(0, min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0))))
-    places = [leaf(rows - min(offset, 0)), leaf(rows + max(offset, 0))]
-    return wrap(ops.index(x.node, *places, axes=(x.ndim - 2, x.ndim - 1)))
+    height, width = x.shape[-2:]
+    count = max(0, min(height + min(offset, 0), width - max(offset, 0)))
+    start = max(offset, 0) - min(offset, 0) * width if count else 0
+    cut = (start, start + (count - 1) * (width + 1) + 1 if count else start, width + 1)
+    rows = view(x, shape_ops.reshape, {"shape": (*x.shape[:-2], height * width)})
+    return view(rows, shape_ops.slice_, {"cuts": (*((0, size, 1) for size in x.shape[:-2]), cut)})
 
 
 @function()
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or a matrix with this diagonal."""
     if input.ndim == 2:
-        return globals()["diagonal"](input, diagonal)  # type: ignore[no-any-return]
+        return globals()["diagonal"](input, diagonal).clone()  # type: ignore[no-any-return]
     size = input.shape[0] + abs(diagonal)
     rows = np.arange(input.shape[0])
     places = [leaf(rows - min(diagonal, 0)), leaf(rows + max(diagonal, 0))]

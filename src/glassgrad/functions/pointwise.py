@@ -259,7 +259,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     return larger + log(exp(input - larger) + exp(other - larger))
 
 
-@function()
+@function(inplace=True, names=("arctan2",))
 def atan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle of the point (other, input), in radians, with its quadrant."""
     flat = atan(input / where_(other == 0, 1.0, other))
@@ -272,8 +272,8 @@ def atan2(input: Tensor, other: Tensor) -> Tensor:
 @function(inplace=True)
 def xlogy(input: Any, other: Any) -> Tensor:
     """input * log(other), and 0 where input is 0."""
-    zero = input == 0
-    return where_(zero, 0.0, input * log(where_(zero, 1.0, other)))
+    flat = (input == 0) & ((other <= 0) | (other == math.inf))
+    return where_(flat, 0.0, input * log(where_(flat, 1.0, other)))
 
 
 @function(inplace=True)
@@ -316,6 +316,8 @@ def isfinite(input: Tensor) -> Tensor:
 @function(inplace=True)
 def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """nan, inf and -inf replaced: by ``nan`` and, unless given, the largest and lowest number of the dtype."""
+    if not is_float(input.dtype):
+        return clone(input)
     largest = float(np.finfo(input.dtype).max)
     result = where_(isnan(input), nan, input)
     result = where_(result == math.inf, largest if posinf is None else posinf, result)

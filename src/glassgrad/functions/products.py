@@ -99,10 +99,18 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return _with_dims("mv", input, vec, 2, 1)
 
 
-@function(names=("inner",))
+@function()
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The sum of the products of two vectors' entries."""
     return _with_dims("dot", input, tensor, 1, 1)
+
+
+@function()
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """The sums of products along the last dimension of both. Shapes: (..., k), (..., k) -> (..., ...)."""
+    if not input.ndim or not other.ndim:
+        return input * other
+    return tensordot(input, other, ([input.ndim - 1], [other.ndim - 1]))
 
 
 @function(names=("ger",))
@@ -111,7 +119,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return input.unsqueeze(1) * vec2.unsqueeze(0)
 
 
-@function()
+@function(inplace=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)."""
     product = mm(mat1, mat2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -72,40 +73,59 @@ def _signed(seed: int) -> int:
 default_generator = Generator()
 
 
+class _Own(threading.local):
+    generator: Generator | None = None
+
+
+_OWN = _Own()
+
+
+def own_generator(generator: Generator | None) -> None:
+    """Have this thread draw from ``generator`` where no other is given; with None from the default one again.
+
+    Threads that run side by side and draw from one generator would draw the same numbers, or others in each run.
+    """
+    _OWN.generator = generator
+
+
+def _default() -> Generator:
+    return _OWN.generator or default_generator
+
+
 @function(method=False)
 def manual_seed(seed: int) -> Generator:
     """Start the default generator again from ``seed``."""
-    return default_generator.manual_seed(seed)
+    return _default().manual_seed(seed)
 
 
 @function(method=False)
 def seed() -> int:
     """Start the default generator from a seed that the operating system makes up; returns it."""
-    return default_generator.seed()
+    return _default().seed()
 
 
 @function(method=False)
 def initial_seed() -> int:
     """The seed that the default generator was last started from."""
-    return default_generator.initial_seed()
+    return _default().initial_seed()
 
 
 @function(method=False)
 def get_rng_state() -> Tensor:
     """The default generator's state."""
-    return default_generator.get_state()
+    return _default().get_state()
 
 
 @function(method=False)
 def set_rng_state(new_state: Tensor) -> None:
     """Have the default generator continue from a state."""
-    default_generator.set_state(new_state)
+    _default().set_state(new_state)
 
 
 def _uniform(shape: Shape, dtype: Dtype, generator: Generator | None) -> Tensor:
     if not is_float(dtype):
         raise DtypeError(f"random numbers between 0 and 1 are floats, not {dtype}", fix="use randint for integers")
-    return (generator or default_generator).uniform01(shape, dtype)
+    return (generator or _default()).uniform01(shape, dtype)
 
 
 def _normal(shape: Shape, dtype: Dtype, generator: Generator | None) -> Tensor:

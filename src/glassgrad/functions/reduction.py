@@ -196,10 +196,11 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
         pairs = narrow_(x, axis, 0, half) * narrow_(x, axis, half, half)
         x = pairs if size % 2 == 0 else cat([pairs, narrow_(x, axis, 2 * half, 1)], axis)
         size = x.shape[axis]
+    x = x.clone() if x is input else x
     return x if keepdim else squeeze(x, axis)
 
 
-@function()
+@function(inplace=True)
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sums along ``dim``."""
     node = _typed(input, dtype)
@@ -208,7 +209,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return wrap(ops.cumsum(node, axis=dimension(dim, len(node.shape))))
 
 
-@function()
+@function(inplace=True)
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running products along ``dim``.
 
@@ -222,7 +223,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
             [head, narrow_(x, axis, reach, x.shape[axis] - reach) * narrow_(x, axis, 0, x.shape[axis] - reach)], axis
         )
         reach *= 2
-    return x
+    return x.clone() if x is input else x
 
 
 @function()
@@ -253,7 +254,8 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     axis = dimension(dim, input.ndim)
     if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
         raise IndexRangeError(f"topk: {k} entries of dimension {axis}, which has {input.shape[axis]}")
-    order = narrow_(argsort(input, axis, largest), axis, 0, k)
+    order = argsort(input, axis, largest)
+    order = narrow_(order, axis, 0, k) if input.ndim else order
     return Extreme(_along(input, order, axis), order)
 
 
@@ -263,6 +265,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if dim is None:
         return median(reshape(input, -1), 0)[0]
     axis = dimension(dim, input.ndim)
+    if not input.ndim:
+        return Extreme(input.clone(), argsort(input))
     order = narrow_(argsort(input, axis), axis, (input.shape[axis] - 1) // 2, 1)
     found = _along(input, order, axis)
     return Extreme(found, order) if keepdim else Extreme(squeeze(found, axis), squeeze(order, axis))
@@ -271,6 +275,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 @function()
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log of the sum of exponentials along ``dim``, without overflow."""
+    if _count(input.shape, dim) == 0:
+        return log(sum(input.exp(), dim, keepdim))
     largest = amax(input, dim, True).detach()
     largest = where_(largest.abs() == math.inf, 0.0, largest)
     total = log(sum((input - largest).exp(), dim, True)) + largest

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..dispatch import apply, constant
+from ..dispatch import STATE, apply, constant
 from ..errors import DtypeError, TypeMismatch
 from ..graph import Node, is_constant
 from ..op import Op
 from ..ops.compare import cast
-from ..ops.shape import expand
+from ..ops.shape import expand, reshape
 from ..spec import CATEGORY, Dtype, Spec, broadcast_shapes, default_dtype, is_float, number_dtype, result_type
 from ..tensor import Tensor, wrap
 
@@ -52,7 +52,7 @@ def method_only(*names: str) -> Callable[[F], F]:
 def _in_place(made: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     @functools.wraps(made)
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        result = made(self, *args, **kwargs)
+        result = made(_held(self, args) if STATE.grad else self, *args, **kwargs)
         if result is NotImplemented:
             raise TypeMismatch(f"{name}_ does not take these operands", got=", ".join(type(a).__name__ for a in args))
         return self.write(result.node)
@@ -60,6 +60,14 @@ def _in_place(made: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     method.__name__ = f"{name}_"
     method.__doc__ = f"`{name}`, its result put in place of this tensor's value."
     return method
+
+
+def _held(self: Tensor, args: tuple[Any, ...]) -> Tensor:
+    """``self`` as a tensor of its own, where a gradient may need the value that is about to be overwritten."""
+    if self.requires_grad or any(isinstance(given, Tensor) and given.requires_grad for given in args):
+        node = self.node
+        return wrap(apply(reshape, (node,), {"shape": node.shape}))
+    return self
 
 
 def node_of(given: Any, like: Node | None = None) -> Node:

@@ -177,6 +177,8 @@ def expand(input: Tensor, *size: Any) -> Tensor:
         raise ShapeError("expand needs a size for every dimension", got=f"{list(input.shape)} to {wanted}")
     shape = tuple(input.shape[at - new] if n == -1 and at >= new else n for at, n in enumerate(wanted))
     sizes((shape,))
+    if shape == input.shape:
+        return view(input, ops.reshape, {"shape": shape})
     return view(input, ops.expand, {"shape": shape})
 
 
@@ -303,14 +305,14 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Shifted along dimensions; what falls off comes in at the other end."""
     if dims is None:
         return reshape(roll(flatten(input), shifts, 0), input.shape)
-    moves = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
+    moves, made = shifts if isinstance(shifts, (tuple, list)) else (shifts,), input
     for shift, dim in zip(moves, dims if isinstance(dims, (tuple, list)) else (dims,), strict=True):
         at = dimension(dim, input.ndim)
         size = input.shape[at]
         if size and shift % size:
             cut = size - shift % size
-            input = cat([narrow_(input, at, cut, size - cut), narrow_(input, at, 0, cut)], at)
-    return input
+            made = cat([narrow_(made, at, cut, size - cut), narrow_(made, at, 0, cut)], at)
+    return made.clone() if made is input else made
 
 
 @method_only()
@@ -320,6 +322,8 @@ def repeat(self: Tensor, *sizes: Any) -> Tensor:
     shape = (1,) * (len(times) - self.ndim) + self.shape
     if len(times) < self.ndim:
         raise ShapeError("repeat needs a number for every dimension", got=f"{list(self.shape)} by {list(times)}")
+    if all(k == 1 for k in times):
+        return reshape(self, shape).clone()
     pairs = [size for n, k in zip(shape, times, strict=True) for size in (1, n)]
     wide = [size for n, k in zip(shape, times, strict=True) for size in (k, n)]
     return reshape(expand(reshape(self, pairs), wide), [n * k for n, k in zip(shape, times, strict=True)])

@@ -86,9 +86,11 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ext
     axis = dimension(dim, input.ndim)
     if not 1 <= k <= (input.shape[axis] if input.ndim else 1):
         raise IndexRangeError(f"kthvalue: entry {k} of {input.shape[axis] if input.ndim else 1}", fix="count from 1")
-    place = narrow_(argsort(input, axis), axis, k - 1, 1) if input.ndim else argsort(input)
+    if not input.ndim:
+        return Extreme(input.clone(), argsort(input))
+    place = narrow_(argsort(input, axis), axis, k - 1, 1)
     found = gather(input, axis, place)
-    return Extreme(found, place) if keepdim or not input.ndim else Extreme(squeeze(found, axis), squeeze(place, axis))
+    return Extreme(found, place) if keepdim else Extreme(squeeze(found, axis), squeeze(place, axis))
 
 
 @function()
