@@ -153,7 +153,7 @@ def test_random_split():
 def test_pickled():
     dataset = data.Subset(data.TensorDataset(gg.arange(5), gg.ones(5, 2)), [4, 2])
     again = pickle.loads(pickle.dumps(dataset))
-    assert plain([again[0], again[1]]) == ((4, (1.0, 1.0)), (2, (1.0, 1.0)))
+    assert plain([again[0], again[1]]) == ((4, [1.0, 1.0]), (2, [1.0, 1.0]))
 
 
 def test_datasets_take_their_type():

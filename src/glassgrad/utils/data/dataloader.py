@@ -10,9 +10,11 @@ from ...errors import ArgumentError, NotCovered, TypeMismatch
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset, fetch_items, fetch_rows
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
-from .worker import LoaderTimeout, Workers
+from .worker import LoaderTimeout, StoppedItem, Workers
 
 __all__ = ["DataLoader", "LoaderTimeout"]
+
+_FIXED = frozenset({"batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"})
 
 
 class DataLoader:
@@ -99,6 +101,7 @@ class DataLoader:
         self.dataset, self.num_workers, self.timeout = dataset, num_workers, timeout
         self.worker_init_fn, self.generator, self.prefetch_factor = worker_init_fn, generator, prefetch_factor
         self.pin_memory, self.persistent_workers, self.drop_last = pin_memory, persistent_workers, drop_last
+        self.pin_memory_device, self.multiprocessing_context, self.in_order = pin_memory_device, None, in_order
         if sampler is None:
             sampler = _order(dataset, shuffle, generator)
         if batch_sampler is not None:
@@ -109,6 +112,14 @@ class DataLoader:
         if collate_fn is None:
             collate_fn = default_convert if batch_sampler is None else default_collate
         self.collate_fn: Callable[[Any], Any] = collate_fn
+        self._made = True
+
+    _made = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._made and name in _FIXED:
+            raise ArgumentError(f"{name} of a DataLoader cannot be changed after it was made", fix="make a new loader")
+        super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator[Any]:
         order = self.sampler if self.batch_sampler is None else self.batch_sampler
@@ -187,12 +198,18 @@ def _fetcher(dataset: Any, collate: Callable[[Any], Any], batched: bool, drop_la
         return from_stream
 
     def from_items(items: Any, indices: Any) -> Any:
-        if not batched:
-            return collate(items[indices])
-        if collate is default_collate:
-            rows = fetch_rows(items, indices)
-            if rows is not None:
-                return rows
-        return collate(fetch_items(items, indices))
+        try:
+            if not batched:
+                return collate(items[indices])
+            if collate is default_collate:
+                rows = fetch_rows(items, indices)
+                if rows is not None:
+                    return rows
+            return collate(fetch_items(items, indices))
+        except StopIteration as error:
+            raise StoppedItem(
+                "the dataset (or collate_fn) raised StopIteration for an item", got=f"items {indices}",
+                fix="raise IndexError for what is not there, or make it an IterableDataset",
+            ) from error  # fmt: skip
 
     return from_items

@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from ...errors import GlassgradError
+from ...functions.rand import Generator, own_generator
 from .dataset import Dataset, IterableDataset
 
 Fetch = Callable[[Any, Any], Any]
@@ -27,7 +28,7 @@ class WorkerInfo(NamedTuple):
     Args:
         id: its number, from 0.
         num_workers: how many there are.
-        seed: the epoch's base seed + id.
+        seed: the epoch's base seed + id; what the worker draws without a generator of its own starts from it.
         dataset: its own (shallow) copy of the dataset.
     """
 
@@ -39,6 +40,10 @@ class WorkerInfo(NamedTuple):
 
 class LoaderTimeout(GlassgradError, RuntimeError):
     """A worker took longer for a batch than the loader's timeout."""
+
+
+class StoppedItem(GlassgradError, RuntimeError):
+    """StopIteration from a dataset with numbered items, where it would end the epoch without a word."""
 
 
 class _Here(threading.local):
@@ -68,9 +73,10 @@ class Exhausted:
 
 
 class Failure(NamedTuple):
-    """A worker's answer when a batch could not be made."""
+    """A worker's answer when a batch could not be made, or (``fatal``) when it could not even start."""
 
     error: BaseException
+    fatal: bool = False
 
 
 Tasks = SimpleQueue[Any]
@@ -81,6 +87,7 @@ def _work(info: WorkerInfo, init: Callable[[int], Any] | None, fetch: Fetch, tas
     """What a worker thread runs: fetch for each task until None comes. It holds no reference to the loader's side,
     so that an iteration that is abandoned can be collected, which then stops its workers."""
     _HERE.info = info
+    own_generator(Generator().manual_seed(info.seed))  # so that what a dataset draws depends on the seed alone
     failed: BaseException | None = None
     source: Any = info.dataset
     try:
@@ -91,9 +98,9 @@ def _work(info: WorkerInfo, init: Callable[[int], Any] | None, fetch: Fetch, tas
     except BaseException as error:
         failed = error
     while (task := tasks.get()) is not None:
-        if failed is not None:
-            results.put(Failure(failed))
-            continue
+        if failed is not None:  # ends, to hold no error: its traceback will hold the loader's side
+            results.put(Failure(failed, fatal=True))
+            return
         try:
             results.put(fetch(source, task))
         except StopIteration:
@@ -166,7 +173,7 @@ class Workers:
 
     def _ask(self) -> None:
         """Put the next batch to the worker whose turn it is."""
-        if not self.alive:
+        if not self.alive or not self.close.alive:
             return
         indices = next(self.asked, None)
         if indices is not None:
@@ -195,6 +202,10 @@ class Workers:
                     self.alive.remove(place)
                 self._ask()
                 continue
+            if isinstance(answer, Failure) and answer.fatal:
+                self.close()
+                self.waiting.clear()
+                self.threads.clear()
             self._ask()
             if isinstance(answer, Failure):
                 try:
