@@ -50,13 +50,19 @@ def _put(x: Tensor, y: Tensor, inplace: bool) -> Tensor:
     return x.copy_(y) if inplace else y
 
 
+def _held(x: Tensor, inplace: bool) -> Tensor:
+    """``x``, or with ``inplace`` a tensor of its own with x's value: the gradient needs it when x is written over."""
+    held: Tensor = x.reshape(x.shape) if inplace else x
+    return held
+
+
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0); slope 0 at 0. Any shape (Nair & Hinton 2010).
 
     >>> nn.functional.relu(gg.tensor([-1.0, 0.0, 2.0])).tolist()
     [0.0, 0.0, 2.0]
     """
-    return _put(input, input.relu(), True) if inplace else input.relu()
+    return input.relu_() if inplace else input.relu()
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -199,7 +205,8 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> nn.functional.silu(gg.tensor([0.0])).tolist()
     [0.0]
     """
-    return _put(input, input * input.sigmoid(), inplace)
+    x = _held(input, inplace)
+    return _put(input, x * x.sigmoid(), inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -208,7 +215,8 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     >>> nn.functional.mish(gg.tensor([0.0])).tolist()
     [0.0]
     """
-    return _put(input, input * fn.softplus(input).tanh(), inplace)
+    x = _held(input, inplace)
+    return _put(input, x * fn.softplus(x).tanh(), inplace)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -275,7 +283,8 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     >>> nn.functional.hardswish(gg.tensor([-1.5, 0.0, 4.0])).tolist()
     [-0.375, 0.0, 4.0]
     """
-    return _put(input, input * hardsigmoid(input), inplace)
+    x = _held(input, inplace)
+    return _put(input, x * hardsigmoid(x), inplace)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
