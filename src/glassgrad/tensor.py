@@ -20,7 +20,7 @@ from .op import Op
 from .ops.compare import cast
 from .ops.shape import detach
 from .printing import describe
-from .spec import Dtype, Shape, default_dtype, is_float
+from .spec import CATEGORY, Dtype, Shape, default_dtype, is_float
 
 if TYPE_CHECKING:
     from .methods import Methods  # functions become methods when they are declared: tools/stubs.py writes them out
@@ -297,7 +297,7 @@ class Tensor(Methods):
                 got=f"{new.spec} into {old.spec}", fix="use the form that makes a new tensor",
             )  # fmt: skip
         if new.dtype != old.dtype:
-            if is_float(new.dtype) and not is_float(old.dtype):
+            if CATEGORY[new.dtype] > CATEGORY[old.dtype]:
                 raise DtypeError(
                     f"the result is {new.dtype} and cannot be kept in place in a tensor of {old.dtype}",
                     got=f"{new.spec} into {old.spec}", fix="use the form that makes a new tensor, or convert first",

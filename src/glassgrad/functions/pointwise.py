@@ -97,7 +97,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     a, b = aligned((input, other))
     if not is_float(a.dtype):
         if rounding_mode == "floor":
-            return wrap(arithmetic.floordiv(a, b))
+            return binary(arithmetic.floordiv, input, other)
         exact = a - arithmetic.sign(a) * arithmetic.remainder(arithmetic.abs(a), arithmetic.abs(b))
         return wrap(arithmetic.floordiv(exact, b))
     return (floor if rounding_mode == "floor" else trunc)(wrap(a / b))

@@ -148,7 +148,7 @@ def binary(op: Op, a: Any, b: Any, floats: bool = False) -> Tensor:
         kind = type(b)
         if isinstance(b, Tensor):
             right = b._node if b._base is None else b.node
-            if left.dtype is right.dtype and left.shape == right.shape and (not floats or left.dtype.kind == "f"):
+            if left.dtype is right.dtype and left.shape == right.shape and left.dtype.kind == "f":
                 return wrap(apply(op, (left, right), {}))
         elif (kind is float or kind is int) and left.dtype.kind == "f":
             return wrap(apply(op, (left, constant(b, left.dtype)), {}))
