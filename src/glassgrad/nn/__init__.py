@@ -286,5 +286,7 @@ __all__ = [
 def __getattr__(name: str) -> NoReturn:
     if name.startswith("__"):
         raise AttributeError(name)
-    near = difflib.get_close_matches(name, __all__, n=1)
+    near = [other for other in __all__ if other.lower() == name.lower()] or difflib.get_close_matches(
+        name, __all__, n=1
+    )
     raise NotCovered(f"nn.{name} is not covered", fix=f"the nearest there is: {near[0]}" if near else "")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from .. import functions as fn
-from ..dispatch import pop_scope, push_scope
+from ..dispatch import STATE, Quiet, pop_scope, push_scope
 from ..errors import ArgumentError, NotCovered, TypeMismatch
 from ..tensor import Tensor
 from .hooks import Handle, call_with_hooks
@@ -60,6 +60,9 @@ class Module(Stateful):
         raise NotImplementedError(f"{type(self).__name__} has no forward(): define what the module computes there")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not STATE.quiet:  # once around the outermost module instead of around each of its operations
+            with Quiet():
+                return self(*args, **kwargs)
         token = push_scope(self)
         try:
             if self._forward_hooks or self._forward_pre_hooks:

@@ -28,14 +28,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if weight.dim() == 1:
         y = (input * weight).sum(-1)
         return y if bias is None else y + bias
-    if len(shape) <= 2:
-        y = input @ weight.T
-        return y if bias is None else y + bias
-    # One product of matrices: a stack of them would sum the weight's gradient over a stack of weights.
-    y = input.flatten(0, -2) @ weight.T
-    if bias is not None:
-        y = y + bias
-    return y.reshape((*shape[:-1], weight.shape[0]))
+    if bias is not None and bias.shape != (weight.shape[0],):
+        return fn.affine(input, weight) + bias
+    return fn.affine(input, weight, bias)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
