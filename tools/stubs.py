@@ -104,9 +104,11 @@ def face() -> str:
         "from typing import Any, overload\n\n"
         "from ..dispatch import enable_grad as enable_grad\nfrom ..dispatch import is_grad_enabled as is_grad_enabled\n"
         "from ..dispatch import no_grad as no_grad\nfrom ..dispatch import set_grad_enabled as set_grad_enabled\n"
+        "from ..printing import set_printoptions as set_printoptions\n"
         "from ..spec import Dtype, Shape\nfrom ..spec import default_dtype as get_default_dtype\n"
         "from ..spec import promote_types as promote_types\nfrom ..spec import set_default_dtype as set_default_dtype\n"
         "from ..tensor import Tensor as Tensor\nfrom .rand import Generator as Generator\n"
+        "from .facts import finfo as finfo\nfrom .facts import iinfo as iinfo\n"
         "from .reduction import Extreme\nfrom .statistics import Range\n\n"
         "FUNCTIONS: dict[str, Callable[..., Any]]\ndefault_generator: Generator\n"
     )

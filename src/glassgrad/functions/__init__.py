@@ -1,6 +1,7 @@
 """Functions of tensors, with PyTorch's names and argument order; most are Tensor methods too."""
 
 from ..dispatch import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..printing import set_printoptions
 from ..spec import bool_ as bool
 from ..spec import default_dtype as get_default_dtype
 from ..spec import float32, float64, int32, int64, promote_types, set_default_dtype
@@ -10,6 +11,7 @@ from . import (  # noqa: F401  (they declare)
     create,
     facts,
     indexing,
+    logic,
     numeric,
     picking,
     pointwise,
@@ -28,6 +30,6 @@ globals().update(FUNCTIONS)
 __all__ = [
     "Generator", "Tensor", "bool", "default_generator", "enable_grad", "finfo", "float32", "float64",
     "get_default_dtype", "iinfo", "int32", "int64", "is_grad_enabled", "no_grad", "promote_types", "set_default_dtype",
-    "set_grad_enabled",
+    "set_grad_enabled", "set_printoptions",
 ]  # fmt: skip
 __all__ += list(FUNCTIONS)

@@ -8,12 +8,15 @@ from ..dispatch import enable_grad as enable_grad
 from ..dispatch import is_grad_enabled as is_grad_enabled
 from ..dispatch import no_grad as no_grad
 from ..dispatch import set_grad_enabled as set_grad_enabled
+from ..printing import set_printoptions as set_printoptions
 from ..spec import Dtype, Shape
 from ..spec import default_dtype as get_default_dtype
 from ..spec import promote_types as promote_types
 from ..spec import set_default_dtype as set_default_dtype
 from ..tensor import Tensor as Tensor
 from .rand import Generator as Generator
+from .facts import finfo as finfo
+from .facts import iinfo as iinfo
 from .reduction import Extreme
 from .statistics import Range
 
@@ -43,6 +46,7 @@ __all__ = [
     "promote_types",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_printoptions",
     "tensor",
     "as_tensor",
     "asarray",
@@ -141,17 +145,6 @@ __all__ = [
     "lerp",
     "addcmul",
     "addcdiv",
-    "isnan",
-    "isinf",
-    "isfinite",
-    "nan_to_num",
-    "logical_not",
-    "logical_and",
-    "logical_or",
-    "logical_xor",
-    "isclose",
-    "allclose",
-    "equal",
     "clone",
     "reshape",
     "view",
@@ -256,6 +249,17 @@ __all__ = [
     "is_signed",
     "can_cast",
     "result_type",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "nan_to_num",
+    "logical_not",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "isclose",
+    "allclose",
+    "equal",
     "asinh",
     "arcsinh",
     "acosh",

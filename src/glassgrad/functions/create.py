@@ -18,7 +18,8 @@ def make(data: Any, dtype: Any = None, requires_grad: bool = False, *, share: bo
     """A leaf from numbers, nested lists, arrays or tensors; floats become the default dtype unless they are arrays."""
     array = data.value if isinstance(data, Tensor) else _as_array(data)
     wanted = as_dtype(dtype) if dtype is not None else _natural(data, array)
-    array = np.asarray(array, wanted) if share else np.array(array, wanted)
+    with np.errstate(all="ignore"):  # what the dtype cannot hold becomes inf, as everywhere
+        array = np.asarray(array, wanted) if share else np.array(array, wanted)
     made = wrap(leaf(array))
     return made.requires_grad_() if requires_grad else made
 

@@ -11,7 +11,8 @@ from ..dispatch import leaf
 from ..spec import float64
 from ..tensor import Tensor, wrap
 from .create import make
-from .pointwise import clamp, isnan, sub, where_
+from .logic import isnan
+from .pointwise import clamp, sub, where_
 from .register import function
 
 

@@ -142,13 +142,16 @@ def unary(op: Op, x: Any, floats: bool = False) -> Tensor:
 
 
 def binary(op: Op, a: Any, b: Any, floats: bool = False) -> Tensor:
-    """An elementwise op of two tensors or numbers. The case of one dtype and one shape is kept short: it is hot."""
+    """An elementwise op of two tensors or numbers. The case of floats of one dtype is kept short: it is hot."""
     if isinstance(a, Tensor):
         left = a._node if a._base is None else a.node
         kind = type(b)
         if isinstance(b, Tensor):
             right = b._node if b._base is None else b.node
-            if left.dtype is right.dtype and left.shape == right.shape and left.dtype.kind == "f":
+            if left.dtype is right.dtype and left.dtype.kind == "f":
+                if left.shape != right.shape:
+                    shape = broadcast_shapes(left.shape, right.shape)
+                    left, right = fit(left, shape), fit(right, shape)
                 return wrap(apply(op, (left, right), {}))
         elif (kind is float or kind is int) and left.dtype.kind == "f":
             return wrap(apply(op, (left, constant(b, left.dtype)), {}))

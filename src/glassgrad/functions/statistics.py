@@ -11,8 +11,8 @@ from ..dispatch import leaf
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from ..spec import is_float
 from ..tensor import Tensor, wrap
+from .logic import isnan
 from .picking import gather, index_select
-from .pointwise import isnan
 from .products import matmul
 from .reduction import Extreme, amax, amin, argsort, mean, norm, std, sum
 from .register import function
