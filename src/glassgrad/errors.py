@@ -12,6 +12,9 @@ from types import CodeType, FrameType
 
 PACKAGE = str(Path(__file__).parent)
 
+_OWN: set[str] = set()
+"""Files seen to be glassgrad's own: a look into a set is quicker than comparing paths, and this is done for every op."""
+
 Where = tuple[CodeType, int]
 """A place in the user's code: the code object and the offset of the instruction in it (cheap to take, read later)."""
 
@@ -19,9 +22,14 @@ Where = tuple[CodeType, int]
 def user_frame(depth: int = 1) -> FrameType | None:
     """The innermost frame on the stack that is not glassgrad's own, or None."""
     frame: FrameType | None = sys._getframe(depth)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file not in _OWN:
+            if not file.startswith(PACKAGE):
+                return frame
+            _OWN.add(file)
         frame = frame.f_back
-    return frame
+    return None
 
 
 def here(depth: int = 1) -> Where | None:

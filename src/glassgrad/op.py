@@ -141,7 +141,7 @@ class ElementwiseOp(Op):
 
     def __call__(self, *inputs: Any, **params: Any) -> Node:
         for index, given in enumerate(inputs):
-            if not isinstance(given, Node):
+            if type(given) is not Node:
                 like = next(node for node in inputs if isinstance(node, Node) and node.dtype != bool_)
                 inputs = (*inputs[:index], dispatch.constant(given, like.dtype), *inputs[index + 1 :])
         return dispatch.apply(self, inputs, params)

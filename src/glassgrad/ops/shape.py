@@ -124,11 +124,13 @@ def _no_write(base: Node, new: Node, *, shape: Shape) -> Node:
     says="Repeats x along axes of size 1; the gradients of all the repeats are added.",
 )  # fmt: skip
 def expand(xp: Any, x: Array, *, shape: Shape) -> Array:
-    if xp is np and x.ndim and x.flags.c_contiguous and x.size:  # np.broadcast_to takes ten times as long
-        strides = [0] * (len(shape) - x.ndim)
-        sizes = zip(x.shape, shape[len(shape) - x.ndim :], x.strides, strict=True)
-        strides += [0 if size != to else stride for size, to, stride in sizes]
-        return np.ndarray(shape, x.dtype, x, 0, tuple(strides))
+    if xp is np and x.ndim and x.size and x.flags.c_contiguous:  # np.broadcast_to takes ten times as long
+        new = len(shape) - x.ndim
+        strides = x.strides
+        if shape[new:] != x.shape:
+            sizes = zip(x.shape, shape[new:], strides, strict=True)
+            strides = tuple(0 if size != to else stride for size, to, stride in sizes)
+        return np.ndarray(shape, x.dtype, x, 0, (0,) * new + strides)
     return xp.broadcast_to(x, shape)
 
 
