@@ -1,7 +1,8 @@
 """One family of exceptions: what was asked, what came (shapes, dtypes), the user's line, the way out.
 
-Every class also derives from the built-in type that PyTorch raises in the same case, so ``except RuntimeError``
-and ``except IndexError`` keep working in scripts written for it.
+Every class also derives from the built-in types that PyTorch raises in the same case, so ``except RuntimeError``
+and ``except IndexError`` keep working in scripts written for it. Where it raises now the one, now the other for the
+same mistake, as RuntimeError and ValueError for shapes, ours is both.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class GlassgradError(Exception):
         self.asked, self.got, self.fix, self.place = asked, got, fix, place
 
 
-class ShapeError(GlassgradError, RuntimeError):
+class ShapeError(GlassgradError, RuntimeError, ValueError):
     """Shapes that do not go together."""
 
 
@@ -85,7 +86,7 @@ class GradError(GlassgradError, RuntimeError):
     """A gradient that cannot be had: no graph, a freed graph, a value that was overwritten, an integer tensor."""
 
 
-class ArgumentError(GlassgradError, ValueError):
+class ArgumentError(GlassgradError, ValueError, RuntimeError):
     """An argument outside what the operation allows."""
 
 
@@ -97,7 +98,7 @@ class TypeMismatch(GlassgradError, TypeError):
     """An object of a kind that the operation does not take."""
 
 
-class IndexRangeError(GlassgradError, IndexError):
+class IndexRangeError(GlassgradError, IndexError, RuntimeError):
     """An index or a dimension out of range."""
 
 

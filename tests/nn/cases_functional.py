@@ -169,6 +169,7 @@ POOLS: dict[str, list[Case]] = {
     ],
     "max_pool1d_with_indices": [on((2, 3, 7), 2), on((3, 7), 3, 2, 1, 1, True), on(np.ones((1, 1, 5)), 3, 1)],
     "max_pool2d": [
+        on((1, 1, 3, 3), [1, 2], 1, [0, 1]),
         on((2, 3, 7, 6), 2), on((3, 7, 6), [3, 2], [2, 1], [1, 0]), on((2, 2, 8, 7), 3, 2, 1, ceil_mode=True),
         on((1, 2, 7, 7), 2, 1, 0, 3), on((1, 2, 5, 5), 2, return_indices=True), on(ints(2, 1, 2, 6, 6) * 1.0, 3, 1, 1),
     ],

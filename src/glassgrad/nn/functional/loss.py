@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ... import functions as fn
 from ...errors import ArgumentError, DtypeError, NotCovered, ShapeError
+from ...functions.picking import pick
 from ...tensor import Tensor
 from ._common import check_indices, check_reduction, floating, known, legacy_reduction, reduce_loss
 
@@ -46,6 +48,8 @@ def _bad_indices(values: np.ndarray[Any, Any] | None, n: int, ignore: int) -> bo
     """Whether some target is ignored (or might be: while tracing nobody knows). Raises for an index out of range."""
     if values is None:
         return True
+    if not 0 <= ignore < n and values.size and values.min() >= 0 and values.max() < n:
+        return False
     ignored = values == ignore
     if not ignored.any():
         check_indices(values, n, "class index")
@@ -69,7 +73,10 @@ def _nll(
     some_ignored = _bad_indices(known(target), classes, ignore_index)
     ignored = target == ignore_index if some_ignored else None
     index = target if ignored is None else target.masked_fill(ignored, 0)
-    loss = -logp.gather(dim, index.unsqueeze(dim)).squeeze(dim)
+    picked = pick(logp, index.unsqueeze(dim), dim)
+    if ignored is None and weight is None and smoothing == 0.0 and reduction == "mean":
+        return picked.sum() * (-1.0 / (target.numel() or math.nan))  # the usual case, in few operations
+    loss = -picked.squeeze(dim)
     share = None if weight is None else weight[index]  # how much each target counts
     if share is not None:
         loss = loss * share
