@@ -102,7 +102,8 @@ def face() -> str:
     header = (
         f"from builtins import {KINDS}\nfrom collections.abc import Callable, Sequence\n"
         "from typing import Any, overload\n\n"
-        "from ..dispatch import enable_grad as enable_grad\nfrom ..dispatch import is_grad_enabled as is_grad_enabled\n"
+        "from ..dispatch import enable_grad as enable_grad\nfrom ..dispatch import inference_mode as inference_mode\n"
+        "from ..dispatch import is_grad_enabled as is_grad_enabled\n"
         "from ..dispatch import no_grad as no_grad\nfrom ..dispatch import set_grad_enabled as set_grad_enabled\n"
         "from ..printing import set_printoptions as set_printoptions\n"
         "from ..spec import Dtype, Shape\nfrom ..spec import default_dtype as get_default_dtype\n"

@@ -61,7 +61,7 @@ def cotangents(
                     g = _run_hooks(node, g)
                 if node.op is None or node.cell is not None or (wanted is not None and node in wanted):
                     found[node] = g
-                if node.op is None:
+                if node.op is None or (alive is not None and not any(source in alive for source in node.inputs)):
                     continue
                 if note:
                     made = node.origin

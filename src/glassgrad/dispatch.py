@@ -57,7 +57,7 @@ def apply(op: Operation, inputs: tuple[Node, ...], params: Params) -> Node:
     if state.grad and op.differentiable:
         for node in inputs:
             if node.requires_grad:
-                needs = True
+                needs = value.dtype.kind == "f"  # only floats have gradients: a cast to integers ends them
                 break
     if not needs and state.observer is None:
         return Node(op, (), params, value, False, None)
@@ -173,6 +173,13 @@ class no_grad(GradMode):
 
     def __init__(self, enabled: bool = False) -> None:
         super().__init__(bool(enabled))
+
+
+class inference_mode(no_grad):
+    """`no_grad`, under the name that PyTorch gives its stricter form; ``inference_mode(False)`` records the graph."""
+
+    def __init__(self, mode: bool = True) -> None:
+        GradMode.__init__(self, not mode)
 
 
 class enable_grad(GradMode):

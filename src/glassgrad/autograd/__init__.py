@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..dispatch import enable_grad, no_grad, set_grad_enabled
+from ..dispatch import enable_grad, inference_mode, no_grad, set_grad_enabled
 from . import functional
 from .backward import RemovableHandle, backward, grad
 from .function import Function
@@ -10,5 +10,5 @@ from .gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function", "RemovableHandle", "backward", "enable_grad", "functional", "grad", "gradcheck", "gradgradcheck",
-    "no_grad", "set_grad_enabled",
+    "inference_mode", "no_grad", "set_grad_enabled",
 ]  # fmt: skip

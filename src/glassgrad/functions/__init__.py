@@ -1,6 +1,6 @@
 """Functions of tensors, with PyTorch's names and argument order; most are Tensor methods too."""
 
-from ..dispatch import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..dispatch import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from ..printing import set_printoptions
 from ..spec import bool_ as bool
 from ..spec import default_dtype as get_default_dtype
@@ -29,7 +29,7 @@ globals().update(FUNCTIONS)
 
 __all__ = [
     "Generator", "Tensor", "bool", "default_generator", "enable_grad", "finfo", "float32", "float64",
-    "get_default_dtype", "iinfo", "int32", "int64", "is_grad_enabled", "no_grad", "promote_types", "set_default_dtype",
-    "set_grad_enabled", "set_printoptions",
+    "get_default_dtype", "iinfo", "inference_mode", "int32", "int64", "is_grad_enabled", "no_grad", "promote_types",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions",
 ]  # fmt: skip
 __all__ += list(FUNCTIONS)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from ..dispatch import enable_grad as enable_grad
+from ..dispatch import inference_mode as inference_mode
 from ..dispatch import is_grad_enabled as is_grad_enabled
 from ..dispatch import no_grad as no_grad
 from ..dispatch import set_grad_enabled as set_grad_enabled
@@ -39,6 +40,7 @@ __all__ = [
     "float64",
     "get_default_dtype",
     "iinfo",
+    "inference_mode",
     "int32",
     "int64",
     "is_grad_enabled",
