@@ -96,6 +96,7 @@ class Op:
     write: Callable[..., Node] | None = None
     emit: Callable[..., Any] | None = None
     only: str = ""
+    compose: Callable[..., Node] | None = None
 
     def __call__(self, *inputs: Any, **params: Any) -> Node:
         return dispatch.apply(self, inputs, params)
@@ -242,19 +243,22 @@ def op(
     differentiable: bool = True,
     write: Callable[..., Node] | None = None,
     emit: Callable[..., Any] | None = None,
+    only: str = "",
+    compose: Callable[..., Node] | None = None,
 ) -> Callable[[Callable[..., Array]], Op]:
     """Declare an op that is not elementwise; its derivative rules follow as ``@name.vjp``, one for each operand.
 
     Args:
         spec: (*Specs, **params) -> Spec; raises the errors a user meets.
         write: for an op whose result is a view: (base, new, **params) -> the base with ``new`` written through it.
+        compose: for an op that stands for a composition of others, the composition: (*operands, **params) -> Node.
     """
 
     def declare(value: Callable[..., Array]) -> Op:
         return register(
             Op(
                 value.__name__.rstrip("_"), value, spec, latex, prec, says, cases, kind, domain, (), [], None,
-                differentiable, write, emit,
+                differentiable, write, emit, only, compose,
             )
         )  # fmt: skip
 

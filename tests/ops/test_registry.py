@@ -230,3 +230,19 @@ def test_casting_passes_the_gradient_back_in_the_operands_dtype():
         assert isinstance(y, Tensor) and y.dtype == target
         y.backward(gg.tensor([2.0, 3.0], dtype=target))
         assert x.grad.dtype == source and x.grad.tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.compose], ids=repr)
+@pytest.mark.parametrize("number", range(4))
+def test_a_composition_is_the_op(op, number):
+    """Value and gradients of the op, and of what it stands for."""
+    case = op.cases[number % len(op.cases)]
+    arrays = case.arrays(op, np.dtype("float64"), np.random.default_rng(number))
+    made = [[leaf(array, True) for array in arrays] for _ in range(2)]
+    whole, parts = op(*made[0], **case.params), op.compose(*made[1], **case.params)
+    assert parts.op is not op
+    np.testing.assert_allclose(whole.value, parts.value, rtol=1e-12, atol=1e-13)
+    seed = np.random.default_rng(9).normal(size=whole.shape)
+    found = [cotangents([y], [leaf(seed)], xs) for y, xs in zip((whole, parts), made, strict=True)]
+    for a, b in zip(*made, strict=True):
+        np.testing.assert_allclose(found[0][a].value, found[1][b].value, rtol=1e-10, atol=1e-12)

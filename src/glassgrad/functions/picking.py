@@ -28,6 +28,11 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return wrap(apply(ops.gather, (node_of(input), checked(index, input.shape[axis], "gather")), {"axis": axis}))
 
 
+def pick(input: Tensor, index: Tensor, axis: int) -> Tensor:
+    """`gather` with an index that is known to be in range."""
+    return wrap(apply(ops.gather, (node_of(input), node_of(index)), {"axis": axis}))
+
+
 def _scatter(op: Any, input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
     axis = dimension(dim, input.ndim)
     if not input.ndim:

@@ -11,6 +11,7 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Node
 from ..ops.conv import conv as conv_op
 from ..ops.conv import conv_transpose as conv_transpose_op
+from ..ops.fused import affine as affine_op
 from ..ops.linalg import matmul as matmul_op
 from ..ops.pool import max_pool_index as max_pool_index_op
 from ..ops.shape import expand, permute, reshape
@@ -141,11 +142,12 @@ def affine(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             fix="the last size of the input must be in_features; flatten or transpose the input, or change the layer",
         )
     flat = x if len(x.shape) == 2 else reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
-    made = apply(matmul_op, (flat, w), {"tb": True})
-    if bias is not None:
+    if bias is None:
+        made = apply(matmul_op, (flat, w), {"tb": True})
+    else:
         b = node_of(bias)
-        _one_dtype("a linear map", made, b)
-        made = made + expand(b, shape=made.shape)
+        _one_dtype("a linear map", x, b)
+        made = apply(affine_op, (flat, w, b), {})
     return wrap(made if flat is x else reshape(made, shape=(*x.shape[:-1], w.shape[0])))
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from ..dispatch import apply
 from ..errors import ArgumentError, DtypeError, IndexRangeError
 from ..graph import Node
+from ..op import Op
+from ..ops import fused
 from ..ops import index as index_ops
 from ..ops import reduce as ops
 from ..spec import as_dtype, bool_, is_float
@@ -294,17 +296,21 @@ def _float_input(input: Tensor, dtype: Any, name: str) -> Tensor:
 @function()
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """exp of each entry over the sum of the exponentials along ``dim``: shares that add up to 1."""
-    x = _float_input(input, dtype, "softmax")
-    raised = (x - amax(x, dim, True).detach()).exp() if x.numel() else x
-    return raised / sum(raised, dim, True)
+    return _along_shares(fused.softmax, input, dim, dtype)
 
 
 @function()
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The log of `softmax`, without its loss of precision."""
-    x = _float_input(input, dtype, "log_softmax")
-    moved = x - amax(x, dim, True).detach() if x.numel() else x
-    return moved - log(sum(moved.exp(), dim, True))
+    return _along_shares(fused.log_softmax, input, dim, dtype)
+
+
+def _along_shares(op: Op, input: Tensor, dim: int, dtype: Any) -> Tensor:
+    x = _float_input(input, dtype, op.name)
+    axis = dimension(dim, x.ndim)
+    if not x.ndim:
+        return reshape(_along_shares(op, reshape(x, 1), 0, None), ())
+    return wrap(apply(op, (x.node,), {"axis": axis}))
 
 
 @function()

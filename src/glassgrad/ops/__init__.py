@@ -1,8 +1,20 @@
 """The primitives, one declaration each. Everything else is a composition of these."""
 
 from ..op import check_registry
-from . import arithmetic, compare, conv, index, linalg, mathematical, pool, random, reduce, shape
+from . import arithmetic, compare, conv, fused, index, linalg, mathematical, pool, random, reduce, shape
 
-__all__ = ["arithmetic", "compare", "conv", "index", "linalg", "mathematical", "pool", "random", "reduce", "shape"]
+__all__ = [
+    "arithmetic",
+    "compare",
+    "conv",
+    "fused",
+    "index",
+    "linalg",
+    "mathematical",
+    "pool",
+    "random",
+    "reduce",
+    "shape",
+]
 
 check_registry()

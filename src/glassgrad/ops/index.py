@@ -5,6 +5,7 @@ Indices are non-negative and in range when they come here; the functions that us
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,14 @@ Axes = tuple[int, ...]
 
 def _grid(index: Array, axis: int) -> tuple[Array, ...]:
     """Index arrays that address, for every entry of ``index``, the entry it names along ``axis``."""
-    key = list(np.ogrid[tuple(slice(0, size) for size in index.shape)])
-    key[axis] = index
-    return tuple(key)
+    places = _places(index.shape)
+    return (*places[:axis], index, *places[axis + 1 :])
+
+
+@functools.lru_cache(maxsize=256)
+def _places(shape: Shape) -> tuple[Array, ...]:
+    """Each axis's own numbers, shaped to broadcast against the others."""
+    return tuple(np.ogrid[tuple(slice(0, size) for size in shape)])
 
 
 def _check_along(name: str, x: Spec, index: Spec, axis: int) -> None:
@@ -83,6 +89,10 @@ _SCATTER = [
 def scatter_add(xp: Any, x: Array, index: Array, src: Array, *, axis: int) -> Array:
     if xp is not np:
         return x.at[_grid(index, axis)].add(src)
+    if index.shape[axis] == 1:  # no place is named twice
+        made = np.array(x)
+        made[_grid(index, axis)] += src
+        return made
     if x.dtype.kind == "f" and x.size:  # counting with weights is many times faster than np.add.at
         flat = np.ravel_multi_index(np.broadcast_arrays(*_grid(index, axis)), x.shape)
         added = np.bincount(flat.ravel(), weights=src.ravel(), minlength=x.size).reshape(x.shape)
