@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from .dispatch import STATE, apply, leaf
-from .errors import DtypeError, GradError, ShapeError, TypeMismatch, here
+from .errors import DtypeError, GradError, ShapeError, TypeMismatch, Where, here
 from .graph import Node, Params
 from .op import Op
 from .ops.compare import cast
@@ -315,6 +315,20 @@ class Tensor(Methods):
             return self
         self._put(new)
         return self
+
+    def rebind(self, array: Any, where: Where | None) -> None:
+        """`write` without a record and without checks: ``array`` has this cell's shape and dtype and is nobody else's.
+
+        ``where`` is the line to be named when backward still needs the old value.
+        """
+        old = self._node
+        if self._base is not None or (old.op is not None and old.requires_grad):
+            self.write(leaf(array))
+            return
+        new = Node(None, (), {}, array, old.requires_grad, None)
+        new.hooks, new.cell = old.hooks, old.cell
+        self._node = new
+        old.overwrite(where)
 
     def _put(self, new: Node) -> None:
         """Rebind the cell. A leaf stays a leaf; what backward still needs of the old value is marked as overwritten."""

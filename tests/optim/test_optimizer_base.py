@@ -8,7 +8,8 @@ import torch
 
 from glassgrad import functions as fn
 from glassgrad import optim
-from glassgrad.errors import ArgumentError, NotCovered, StateError, TypeMismatch
+from glassgrad.dispatch import STATE
+from glassgrad.errors import ArgumentError, GradError, NotCovered, StateError, TypeMismatch
 
 
 def test_steps_and_hooks():
@@ -203,3 +204,60 @@ def test_older_files_load():
     w.grad = fn.tensor([1.0])
     optimizer.step()
     assert optimizer.state[w]["step"].item() == 4.0
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])
+def test_watched_steps_are_the_same(name, shape):
+    """Rules that compute on arrays do so on tensors while somebody follows, bit for bit the same."""
+    rng = np.random.default_rng(0)
+    start, grads = rng.normal(size=shape), [rng.normal(size=shape) for _ in range(5)]
+    options = {"lr": 0.1, "weight_decay": 0.1, "maximize": True, **({} if "Adam" in name else {"momentum": 0.9})}
+    results, nodes = [], []
+    for watch in (None, nodes.append):
+        w = fn.tensor(np.asarray(start, np.float32), requires_grad=True)
+        optimizer = getattr(optim, name)([w], **options)
+        for grad in grads:
+            w.grad = fn.tensor(np.asarray(grad, np.float32))
+            STATE.observer = watch
+            try:
+                optimizer.step()
+            finally:
+                STATE.observer = None
+        state = {key: value.tolist() for key, value in optimizer.state[w].items()}
+        results.append((w.tolist(), str(w.dtype), state))
+    assert results[0] == results[1]
+    assert len(nodes) > 5, "a watched step made no nodes"
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Rprop"])
+def test_a_step_keeps_the_rules_of_tensors(name):
+    """A leaf stays the leaf it was, views of it see the step, and a backward pass that came too late says where."""
+    w = fn.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = getattr(optim, name)([w], lr=0.25)
+    calls = []
+    w.register_hook(lambda grad: calls.append(grad.tolist()))
+    beside, copied = w.detach(), w.detach().clone()
+    late = (w * w).sum()
+    w.grad = fn.tensor([1.0, 1.0])
+    optimizer.step()
+    assert w.is_leaf and w.requires_grad
+    assert beside.tolist() == w.tolist() != [1.0, 2.0]
+    assert copied.tolist() == [1.0, 2.0]
+    with pytest.raises(GradError, match=r"(?s)changed in place since.*changed at .*test_optimizer_base\.py"):
+        late.backward()
+    w.grad = None
+    (w * 3.0).sum().backward()
+    assert calls == [[3.0, 3.0]]
+    assert w.grad.tolist() == [3.0, 3.0]
+
+
+def test_state_does_not_share_memory_with_gradients():
+    array = np.array([1.0, 1.0])
+    w = fn.tensor([1.0, 2.0], dtype=fn.float64, requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.5, momentum=0.5)
+    w.grad = fn.from_numpy(array)
+    optimizer.step()
+    array[:] = 100.0
+    assert optimizer.state[w]["momentum_buffer"].tolist() == [1.0, 1.0]
+    assert w.tolist() == [0.5, 1.5]

@@ -81,10 +81,10 @@ def test_all_orders_are_equally_likely():
 
 
 def test_draws_with_replacement_are_even():
-    drawn = list(data.RandomSampler(range(20), True, 20_000, seeded(0)))
-    assert abs(chi_square(np.bincount(drawn, minlength=20), [1000.0] * 20)) < 4
+    drawn = list(data.RandomSampler(range(20), True, 200_000, seeded(0)))
+    assert abs(chi_square(np.bincount(drawn, minlength=20), [10_000.0] * 20)) < 4
     pairs = np.bincount(np.array(drawn[:-1:2]) * 20 + drawn[1::2], minlength=400)  # one draw says nothing of the next
-    assert abs(chi_square(pairs, [25.0] * 400)) < 4
+    assert abs(chi_square(pairs, [250.0] * 400)) < 4
 
 
 def test_subset_random():
@@ -100,11 +100,11 @@ WEIGHTS = [0.5, 3.0, 0.0, 1.0, 2.5, 0.25, 0.0]
 
 
 def test_weights_are_frequencies():
-    drawn = list(data.WeightedRandomSampler(WEIGHTS, 20_000, True, seeded(1)))
+    drawn = list(data.WeightedRandomSampler(WEIGHTS, 200_000, True, seeded(1)))
     weights = np.array(WEIGHTS)
     counts = np.bincount(drawn, minlength=7)
     assert not counts[weights == 0].any()
-    assert abs(chi_square(counts[weights > 0], 20_000 * weights[weights > 0] / weights.sum())) < 4
+    assert abs(chi_square(counts[weights > 0], 200_000 * weights[weights > 0] / weights.sum())) < 4
 
 
 def test_weights_without_replacement():

@@ -19,9 +19,10 @@ from typing import Any
 
 from ..errors import NotCovered
 from . import lr_scheduler
-from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .adam import Adam, AdamW
 from .adaptive import Adadelta, Adagrad, RMSprop, Rprop
 from .lbfgs import LBFGS
+from .nadam import Adamax, NAdam, RAdam
 from .optimizer import Optimizer
 from .sgd import SGD
 

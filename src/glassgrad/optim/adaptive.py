@@ -7,17 +7,8 @@ from typing import Any, ClassVar
 from .. import functions as fn
 from ..errors import ArgumentError
 from ..tensor import Tensor
-from .optimizer import (
-    Group,
-    Optimizer,
-    Params,
-    Scalar,
-    add_ratio_,
-    add_scaled_,
-    is_on,
-    not_covered,
-    not_negative,
-)
+from .optimizer import Optimizer
+from .options import Group, Params, Scalar, add_ratio_, add_scaled_, is_on, not_covered, not_negative, sqrt
 
 
 class RMSprop(Optimizer):
@@ -91,25 +82,24 @@ class RMSprop(Optimizer):
 
     def update(self, p: Tensor, grad: Tensor, lr: Scalar, group: Group) -> None:
         state = self.state_of(p, group)
-        state["step"].add_(1)
-        grad = self.descent(p, grad, lr, group)
-        alpha, square = group["alpha"], state["square_avg"]
-        square.mul_(alpha)
-        square.addcmul_(grad, grad, value=1 - alpha)
+        self.advance(state)
+        x, g, square = self.values(p, grad, state["square_avg"])
+        x, g = self.decayed(x, g, lr, group)
+        alpha = group["alpha"]
+        square = square * alpha + g * g * (1 - alpha)
+        self.put(state["square_avg"], square)
         if group["centered"]:
-            mean = state["grad_avg"]
-            mean.lerp_(grad, 1 - alpha)
-            square = square.addcmul(mean, mean, value=-1)
-        bottom = square.sqrt()
-        bottom.add_(group["eps"])
+            (mean,) = self.values(state["grad_avg"])
+            mean = mean + (g - mean) * (1 - alpha)
+            self.put(state["grad_avg"], mean)
+            square = square - mean * mean
+        direction = g / (sqrt(square) + group["eps"])
         momentum = self.number(group["momentum"])
         if is_on(momentum):
-            velocity = state["momentum_buffer"]
-            velocity.mul_(momentum)
-            velocity.addcdiv_(grad, bottom)
-            add_scaled_(p, velocity, -lr)
-        else:
-            add_ratio_(p, grad, bottom, -lr)
+            (velocity,) = self.values(state["momentum_buffer"])
+            direction = velocity * momentum + direction
+            self.put(state["momentum_buffer"], direction)
+        self.put(p, x + direction * -lr)
 
 
 class Adagrad(Optimizer):

@@ -14,7 +14,8 @@ from .. import functions as fn
 from ..dispatch import Quiet, enable_grad, no_grad
 from ..errors import ArgumentError, NotCovered, TypeMismatch
 from ..tensor import Tensor
-from .optimizer import Optimizer, Params, Scalar, not_negative
+from .optimizer import Optimizer
+from .options import Params, Scalar, not_negative
 
 
 @dataclass

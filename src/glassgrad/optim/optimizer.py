@@ -7,10 +7,9 @@ one new parameter. Everything that the rules share (sign for ``maximize``, weigh
 from __future__ import annotations
 
 import functools
-import itertools
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -18,98 +17,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import functions as fn
-from ..dispatch import Quiet, enable_grad, no_grad
-from ..errors import ArgumentError, NotCovered, StateError, TypeMismatch
+from ..dispatch import STATE, Quiet, enable_grad, no_grad
+from ..errors import ArgumentError, StateError, TypeMismatch, Where, here
 from ..tensor import Tensor
+from .options import Group, Handle, MissingKey, OtherGroups, Params, Scalar, Value, is_on, required
 
-Group = dict[str, Any]
-Scalar = float | Tensor
-Params = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
-
-
-class _Required:
-    """The mark of an option that every group has to give a value for."""
-
-    def __repr__(self) -> str:
-        return "<required parameter>"
-
-
-required: Any = _Required()
-
-
-class MissingKey(StateError, KeyError):
-    """A parameter group or a saved state without an entry that it needs."""
-
-    __str__ = Exception.__str__  # KeyError's would print the message in quotes
-
-
-class OtherGroups(StateError, ValueError):
-    """A saved state whose parameter groups are not those of the optimizer."""
-
-
-def is_on(value: Scalar) -> bool:
-    """Whether a factor such as momentum takes part. A tensor always does: its value must not decide a branch."""
-    return isinstance(value, Tensor) or value != 0
-
-
-def add_scaled_(target: Tensor, direction: Tensor, scale: Scalar) -> None:
-    """target += scale * direction, for a number or a 0-d Tensor."""
-    if isinstance(scale, Tensor):
-        target.addcmul_(direction, scale)
-    else:
-        target.add_(direction, alpha=scale)
-
-
-def add_ratio_(target: Tensor, top: Tensor, bottom: Tensor, scale: Scalar) -> None:
-    """target += scale * top / bottom, for a number or a 0-d Tensor."""
-    if isinstance(scale, Tensor):
-        target.addcmul_(top / bottom, scale)
-    else:
-        target.addcdiv_(top, bottom, value=scale)
-
-
-def not_negative(**values: Scalar) -> None:
-    """Refuse negative numbers and NaN among the named arguments, and rate tensors of more than one entry."""
-    for name, value in values.items():
-        if isinstance(value, Tensor) and value.numel() != 1:
-            raise ArgumentError(f"{name} as a tensor must have one entry", got=f"{name} of shape {tuple(value.shape)}")
-        if not value >= 0.0:
-            raise ArgumentError(f"{name} must be 0 or more", got=f"{name}={value!r}", fix=f"give a {name} >= 0")
-
-
-def in_range(name: str, value: float, low: float, high: float) -> None:
-    """Refuse a value outside low <= value < high."""
-    if not low <= value < high:
-        raise ArgumentError(f"{name} must be in [{low:g}, {high:g})", got=f"{name}={value!r}")
-
-
-def check_betas(betas: tuple[float, float]) -> None:
-    """Refuse decay rates outside [0, 1)."""
-    for index, beta in enumerate(betas):
-        in_range(f"betas[{index}]", beta, 0.0, 1.0)
-
-
-def not_covered(**flags: bool | None) -> None:
-    """Refuse those of torch's switches that are turned on: they choose a kernel, not a rule."""
-    for name, value in flags.items():
-        if value:
-            raise NotCovered(
-                f"{name}={value} is not covered", fix=f"leave {name} out: the rule and its numbers are the same"
-            )
-
-
-class Handle:
-    """What registering a hook returns; ``remove()`` takes the hook away again."""
-
-    keys: ClassVar[Iterator[int]] = itertools.count()
-
-    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
-        self.hooks, self.key = hooks, next(self.keys)
-        hooks[self.key] = hook
-
-    def remove(self) -> None:
-        """Take the hook away."""
-        self.hooks.pop(self.key, None)
+__all__ = ["Optimizer", "required"]
 
 
 def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,6 +78,8 @@ class Optimizer:
 
     _opt_called = False
     _stepping = False
+    _arrays = False
+    _where: Where | None = None
     _pre_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})  # the instance gets its own with a hook
     _post_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
 
@@ -213,6 +128,28 @@ class Optimizer:
         """
         return value.item() if isinstance(value, Tensor) else value
 
+    def values(self, *tensors: Tensor) -> list[Value]:
+        """What a rule computes new values from: the tensors, or their arrays where nobody follows the computation.
+
+        The same arithmetic works on both. Eagerly most of a small step's time would go into making tensors.
+        """
+        if not self._arrays:
+            return list(tensors)
+        return [t._node.value if t._base is None else t.value for t in tensors]
+
+    def put(self, cell: Tensor, new: Value) -> None:
+        """Put a new value, computed from `values`, into a parameter or a piece of state."""
+        if isinstance(new, Tensor):
+            cell.write(new.node)
+        else:
+            cell.rebind(new if isinstance(new, np.ndarray) else np.asarray(new), self._where)
+
+    def _plain(self, lr: Scalar, group: Group) -> bool:
+        """Whether all options of the group are numbers, so that arrays can be multiplied by them."""
+        first = group.get("betas", (0.0,))[0]
+        others = [group[name] for name in self.defaults if name != "lr"]
+        return not any(isinstance(option, Tensor) for option in (lr, first, *others))
+
     def state_of(self, p: Tensor, group: Group) -> dict[str, Any]:
         """The state of ``p``, begun when there is none yet."""
         state = self.state[p]
@@ -223,8 +160,24 @@ class Optimizer:
     def advance(self, state: dict[str, Any]) -> Scalar:
         """Count one more step in ``state`` and return the count, 1 at the first update."""
         step: Tensor = state["step"]
+        if self._arrays:
+            count: float = step.value.item() + 1
+            step.rebind(np.array(count, step.dtype), self._where)
+            return count
         step.add_(1)
         return self.number(step)
+
+    def decayed(self, x: Value, grad: Value, lr: Scalar, group: Group) -> tuple[Value, Value]:
+        """`descent` for `values`: the parameter and the gradient to follow, of which weight decay changes one."""
+        if group["maximize"]:
+            grad = -grad
+        decay = group["weight_decay"]
+        if is_on(decay):
+            if group.get("decoupled_weight_decay"):
+                x = x * (1 - lr * decay)
+            else:
+                grad = grad + x * decay
+        return x, grad
 
     def descent(self, p: Tensor, grad: Tensor, lr: Scalar, group: Group) -> Tensor:
         """The gradient to follow downhill: negated for ``maximize``, with the weight decay of the group.
@@ -256,25 +209,35 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad(), Quiet():
-            for group in self.param_groups:
-                lr = self.number(group["lr"]) if "lr" in group else 0.0
-                for p in group["params"]:
-                    grad = p.grad
-                    if grad is not None:
-                        self.update(p, grad, lr, group)
+        unwatched = STATE.tracer is None and STATE.observer is None
+        self._where = here(2)
+        try:
+            with no_grad(), Quiet():
+                for group in self.param_groups:
+                    lr = self.number(group["lr"]) if "lr" in group else 0.0
+                    self._arrays = unwatched and self._plain(lr, group)
+                    for p in group["params"]:
+                        grad = p.grad
+                        if grad is not None:
+                            self.update(p, grad, lr, group)
+        finally:
+            self._arrays = False  # `update` called by itself works on tensors
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients; with ``set_to_none=False`` fill those that are there with zeros instead."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                if set_to_none or p.grad is None:
-                    p.grad = None
-                elif p.grad.requires_grad:  # it came with create_graph: zeros must not hang on that graph
-                    p.grad = fn.zeros_like(p.grad)
-                else:
-                    p.grad.zero_()
+        params = [p for group in self.param_groups for p in group["params"]]
+        if set_to_none:
+            for p in params:
+                p.grad = None
+            return
+        with Quiet():
+            for p in params:
+                grad = p.grad
+                if grad is not None and grad.requires_grad:  # it came with create_graph: zeros must not hang on that
+                    p.grad = fn.zeros_like(grad)
+                elif grad is not None:
+                    grad.zero_()
 
     def add_param_group(self, param_group: Group) -> None:
         """Add more parameters, with options of their own, for example layers that are unfrozen later.

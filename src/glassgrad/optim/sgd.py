@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from .. import functions as fn
 from ..errors import ArgumentError
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Params, Scalar, add_scaled_, is_on, not_covered, not_negative
+from .optimizer import Optimizer
+from .options import Group, Params, Scalar, is_on, not_covered, not_negative
 
 
 class SGD(Optimizer):
@@ -73,20 +75,18 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def update(self, p: Tensor, grad: Tensor, lr: Scalar, group: Group) -> None:
-        grad = self.descent(p, grad, lr, group)
+        x, g = self.values(p, grad)
+        x, g = self.decayed(x, g, lr, group)
         momentum = self.number(group["momentum"])
         if is_on(momentum):
             state = self.state[p]
-            velocity = state.get("momentum_buffer")
-            if velocity is None:
-                velocity = state["momentum_buffer"] = grad.detach().clone()
+            held = state.get("momentum_buffer")
+            if held is None:
+                velocity = g
+                state["momentum_buffer"] = g.detach().clone() if isinstance(g, Tensor) else fn.tensor(g)
             else:
-                velocity.mul_(momentum)
-                velocity.add_(grad, alpha=1 - group["dampening"])
-            if not group["nesterov"]:
-                grad = velocity
-            elif isinstance(momentum, Tensor):
-                grad = grad.addcmul(velocity, momentum)
-            else:
-                grad = grad.add(velocity, alpha=momentum)
-        add_scaled_(p, grad, -lr)
+                (velocity,) = self.values(held)
+                velocity = velocity * momentum + g * (1 - group["dampening"])
+                self.put(held, velocity)
+            g = g + velocity * momentum if group["nesterov"] else velocity
+        self.put(p, x + g * -lr)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable
 
 from ... import functions as fn
-from ...dispatch import no_grad
+from ...dispatch import Quiet, no_grad
 from ...errors import ArgumentError, GradError, NotCovered, TypeMismatch
 from ...tensor import Tensor
 
@@ -78,12 +78,13 @@ def get_total_norm(
     _not_foreach(foreach)
     given, order = _listed(tensors), float(norm_type)
     total: Tensor
-    if not given:
-        total = fn.tensor(0.0)
-    elif order == 2.0:  # the squares of norms would be roots taken back at once
-        total = fn.stack([(t * t).sum() for t in given]).sum().sqrt()
-    else:
-        total = _norm(fn.stack([_norm(t, order) for t in given]), order)
+    with Quiet():
+        if not given:
+            total = fn.tensor(0.0)
+        elif order == 2.0:  # the squares of norms would be roots taken back at once
+            total = fn.stack([(t * t).sum() for t in given]).sum().sqrt()
+        else:
+            total = _norm(fn.stack([_norm(t, order) for t in given]), order)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise GradError(
             f"the total norm of order {order:g} of the gradients is not finite, so clipping cannot mend them",
@@ -116,9 +117,10 @@ def clip_grads_with_norm_(
     _not_foreach(foreach)
     if not isinstance(total_norm, Tensor):
         raise TypeMismatch("total_norm must be a tensor, as get_total_norm gives it", got=repr(total_norm))
-    factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    for grad in _grads(parameters):
-        grad.mul_(factor)
+    with Quiet():
+        factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+        for grad in _grads(parameters):
+            grad.mul_(factor)
 
 
 def clip_grad_norm_(
@@ -185,5 +187,6 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | Non
     bound = float(clip_value)
     if not bound >= 0.0:
         raise ArgumentError("clip_value must be 0 or more", got=f"clip_value={clip_value!r}")
-    for grad in _grads(parameters):
-        grad.clamp_(min=-bound, max=bound)
+    with Quiet():
+        for grad in _grads(parameters):
+            grad.clamp_(min=-bound, max=bound)

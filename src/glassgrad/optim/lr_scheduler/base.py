@@ -8,7 +8,8 @@ from typing import Any
 
 from ...errors import ArgumentError, TypeMismatch
 from ...tensor import Tensor
-from ..optimizer import Group, MissingKey, Optimizer, Scalar
+from ..optimizer import Optimizer
+from ..options import Group, MissingKey, Scalar
 
 EPOCH_WARNING = (
     "step(epoch) is deprecated: it jumps to the rate that the schedule would have by itself, without what other "

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentError
-from ..optimizer import Group, Optimizer
+from ..optimizer import Optimizer
+from ..options import Group
 from .base import LRScheduler, check_optimizer, current, per_group, put
 
 

@@ -122,6 +122,7 @@ def _rebuilt(like: Any, parts: Any) -> Any:
     """``parts`` as a container of the kind of ``like``; as they are where that kind cannot be made of them."""
     if type(like) in (dict, list):
         return parts
+    made: Any
     try:
         if isinstance(like, MutableMapping):  # a copy keeps what the container has besides its entries
             made = copy.copy(like)

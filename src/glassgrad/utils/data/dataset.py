@@ -9,9 +9,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from ... import functions as fn
+from ...dispatch import Quiet, leaf
 from ...errors import ArgumentError, IndexRangeError, ShapeError, TypeMismatch
-from ...tensor import Tensor
+from ...tensor import Tensor, wrap
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -232,13 +235,18 @@ def fetch_rows(dataset: Any, indices: Sequence[int]) -> list[Tensor] | None:
     while type(dataset) is Subset:
         indices, dataset = [dataset.indices[i] for i in indices], dataset.dataset
     plain = isinstance(dataset, TensorDataset) and type(dataset).__getitem__ is TensorDataset.__getitem__
-    if not plain or hasattr(dataset, "__getitems__") or not all(type(i) is int for i in indices) or not indices:
+    if not plain or hasattr(dataset, "__getitems__") or set(map(type, indices)) != {int}:
         return None
     size = len(dataset)
-    if not -size <= min(indices) <= max(indices) < size:
+    low, high = min(indices), max(indices)
+    if not -size <= low <= high < size:
         raise IndexRangeError(f"an index is outside a dataset of {size} items", got=f"indices {list(indices)}")
-    rows = fn.tensor([i + size if i < 0 else i for i in indices])
-    return [tensor.index_select(0, rows) for tensor in dataset.tensors]
+    rows = np.array(indices, np.int64)
+    if low < 0:
+        rows[rows < 0] += size
+    place = wrap(leaf(rows))
+    with Quiet():
+        return [tensor.index_select(0, place) for tensor in dataset.tensors]
 
 
 def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = None) -> list[Subset[Any]]:
