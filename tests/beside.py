@@ -60,6 +60,8 @@ def refused(action: Callable[[], Any], *kinds: type[BaseException]) -> str:
     """That ``action`` raises one of the kinds (RuntimeError by default); anything else fails the program."""
     try:
         action()
-    except (kinds or (RuntimeError,)):
+    except BaseException as error:
+        if not isinstance(error, kinds or RuntimeError):
+            raise
         return "refused"
     return "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -137,13 +138,28 @@ def _pack(
             parts = [wrap(g)] if len(flowing) == 1 else [wrap(p) for p in _parts(g, shapes, [x.dtype for x in flowing])]
             fresh = iter(parts)
             grads = [next(fresh) if id(x) in ids else None if x is None else fn.zeros_like(x) for x in results]
+            if not ctx.materialize:
+                grads = [given if id(x) in came else None for given, x in zip(grads, results, strict=True)]
+                came.difference_update(map(id, flowing if len(flowing) > 1 else ()))
             found = known[g] = _pull(cls, _seen(ctx, flowing, y), grads, places, count, xs)
         return found[index]
 
     known: dict[Node, list[Node]] = {}
     op.each = rule
+    came: set[int] = set()  # results that a gradient came to, where zeros must not stand for one
     whole = apply(op, inputs, {})
-    return [whole] if len(flowing) == 1 else _parts(whole, shapes, [x.dtype for x in flowing])
+    if len(flowing) == 1:
+        came.add(id(flowing[0]))
+        return [whole]
+    parts = _parts(whole, shapes, [x.dtype for x in flowing])
+    if not ctx.materialize:
+        for part, x in zip(parts, flowing, strict=True):
+            part.hooks = [partial(_note, came, id(x))]
+    return parts
+
+
+def _note(came: set[int], result: int, _: Node) -> None:
+    came.add(result)
 
 
 def _seen(ctx: Context, flowing: list[Tensor], y: Node) -> Context:
