@@ -261,3 +261,33 @@ def test_state_does_not_share_memory_with_gradients():
     array[:] = 100.0
     assert optimizer.state[w]["momentum_buffer"].tolist() == [1.0, 1.0]
     assert w.tolist() == [0.5, 1.5]
+
+
+TENSOR_OPTIONS = {
+    "SGD": {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.25},
+    "AdamW": {"lr": 0.1, "weight_decay": 0.25},
+    "Adam": {"weight_decay": 0.25, "betas": (0.5, 0.75), "eps": 1e-3},
+    "RMSprop": {"momentum": 0.5, "weight_decay": 0.25},
+}
+
+
+@pytest.mark.parametrize("name", TENSOR_OPTIONS)
+def test_options_as_tensors(name):
+    """Options that are tensors, in groups that have them, count as the numbers in them, and are not written to."""
+
+    def tensors(value):
+        return (tensors(value[0]), *value[1:]) if isinstance(value, tuple) else fn.tensor(value, dtype=fn.float64)
+
+    results = []
+    for given in (TENSOR_OPTIONS[name], {key: tensors(value) for key, value in TENSOR_OPTIONS[name].items()}):
+        w = fn.tensor([1.0, 2.0], dtype=fn.float64, requires_grad=True)
+        optimizer = getattr(optim, name)([{"params": [w], **given}], **({"amsgrad": True} if "Adam" in name else {}))
+        for step in range(4):
+            w.grad = fn.tensor([0.5 - step, 1.0], dtype=fn.float64)
+            optimizer.step()
+        assert all(type(value) is fn.Tensor for key, value in optimizer.state[w].items())
+        results.append(w.tolist())
+    assert results[0] == pytest.approx(results[1], rel=1e-12)
+    assert [float(v[0] if isinstance(v, tuple) else v) for v in given.values()] == [
+        v[0] if isinstance(v, tuple) else v for v in TENSOR_OPTIONS[name].values()
+    ]

@@ -131,7 +131,7 @@ class Optimizer:
     def values(self, *tensors: Tensor) -> list[Value]:
         """What a rule computes new values from: the tensors, or their arrays where nobody follows the computation.
 
-        The same arithmetic works on both. Eagerly most of a small step's time would go into making tensors.
+        The same arithmetic works on both, also with options that are tensors. Eagerly most of a small step's time would go into making tensors.
         """
         if not self._arrays:
             return list(tensors)
@@ -143,12 +143,6 @@ class Optimizer:
             cell.write(new.node)
         else:
             cell.rebind(new if isinstance(new, np.ndarray) else np.asarray(new), self._where)
-
-    def _plain(self, lr: Scalar, group: Group) -> bool:
-        """Whether all options of the group are numbers, so that arrays can be multiplied by them."""
-        first = group.get("betas", (0.0,))[0]
-        others = [group[name] for name in self.defaults if name != "lr"]
-        return not any(isinstance(option, Tensor) for option in (lr, first, *others))
 
     def state_of(self, p: Tensor, group: Group) -> dict[str, Any]:
         """The state of ``p``, begun when there is none yet."""
@@ -215,7 +209,7 @@ class Optimizer:
             with no_grad(), Quiet():
                 for group in self.param_groups:
                     lr = self.number(group["lr"]) if "lr" in group else 0.0
-                    self._arrays = unwatched and self._plain(lr, group)
+                    self._arrays = unwatched and not isinstance(lr, Tensor)
                     for p in group["params"]:
                         grad = p.grad
                         if grad is not None:
