@@ -131,7 +131,8 @@ class Optimizer:
     def values(self, *tensors: Tensor) -> list[Value]:
         """What a rule computes new values from: the tensors, or their arrays where nobody follows the computation.
 
-        The same arithmetic works on both, also with options that are tensors. Eagerly most of a small step's time would go into making tensors.
+        The same arithmetic works on both, also with options that are tensors. Eagerly most of a small step's time
+        would go into making tensors.
         """
         if not self._arrays:
             return list(tensors)
