@@ -173,6 +173,17 @@ def test_running_statistics_over_several_batches() -> None:
         assert int(ours.num_batches_tracked) == 3
 
 
+def test_statistics_that_are_no_longer_tracked_stay() -> None:
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    ours, theirs = nn.BatchNorm1d(3).double(), torch.nn.BatchNorm1d(3).double()
+    for layer in (ours, theirs):
+        layer.track_running_stats = False
+    compare(ours, theirs, ([x], {}), "untracked")
+    for name, mine in ours.named_buffers():
+        np.testing.assert_array_equal(mine.numpy(), theirs.get_buffer(name).numpy())
+    np.testing.assert_array_equal(ours.running_mean.numpy(), 0.0)
+
+
 def operations(call: Any) -> list[str]:
     """The names of the operations that a call makes."""
     made: list[str] = []

@@ -256,6 +256,10 @@ def test_a_torch_state_loads_and_what_differs_is_named() -> None:
     expected = theirs.load_state_dict(told, strict=False)
     assert found.missing_keys == expected.missing_keys
     assert found.unexpected_keys == expected.unexpected_keys == ["more"]
+    with pytest.raises(StateError, match="missing in the state: scale"):
+        ours.load_state_dict({key: value for key, value in arrays.items() if key != "scale"})
+    with pytest.raises(StateError, match="not in the module: more"):
+        ours.load_state_dict(arrays | {"more": x})
     for wrong in ([1], "state"):
         with pytest.raises(TypeMismatch, match="dict"):
             ours.load_state_dict(wrong)
