@@ -10,13 +10,27 @@ import numpy as np
 import pytest
 import torch
 from tests.nn import cases_layers, cases_losses, cases_nets
-from tests.nn.peers import TOLERANCE, Case, both, close, compare, filled, numbers_for, on_our_side, on_their_side
+from tests.nn.peers import (
+    TOLERANCE,
+    Case,
+    Fixed,
+    both,
+    close,
+    compare,
+    filled,
+    leaves,
+    numbers_for,
+    on_our_side,
+    on_their_side,
+    values,
+)
 
 from glassgrad import nn
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning"),  # torch's
     pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning"),
+    pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning"),
 ]
 
 CASES = cases_layers.CASES | cases_losses.CASES | cases_nets.CASES
@@ -113,3 +127,37 @@ def test_float32_is_the_default(name: str) -> None:
     theirs = getattr(torch.nn, name)(*made.args, **made.kwargs)
     dtypes = {key: str(tensor.dtype) for key, tensor in ours.state_dict().items()}
     assert dtypes == {key: str(tensor.dtype).removeprefix("torch.") for key, tensor in theirs.state_dict().items()}
+
+
+def single(value: Any) -> Any:
+    """The same with float32 in the place of float64."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return value.astype(np.float32)
+    if isinstance(value, Fixed):
+        return Fixed(single(value.numbers))
+    return [single(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+@pytest.mark.parametrize(("name", "made"), ALL)
+def test_float32_stays_float32(name: str, made: Case) -> None:
+    ours, theirs = (layer.float() for layer in both(name, made))
+    rng = numbers_for("single")
+    args = [single(filled(x, rng)) for x in made.x]
+    kwargs = {key: single(filled(value, rng)) for key, value in made.call.items()}
+    args = [tuple(x) if isinstance(x, list) else x for x in args]
+    inputs = [on_our_side(x) for x in args]
+    y = ours(*(x * 1 if getattr(x, "requires_grad", False) else x for x in inputs), **_sides(kwargs, on_our_side))
+    with torch.no_grad():
+        z = theirs(*map(on_their_side, args), **_sides(kwargs, on_their_side))
+    assert [a.dtype for a in values(y)] == [b.dtype for b in values(z)]
+    for a, b in zip(values(y), values(z), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
+    wanted = [leaf for leaf in (*leaves(tuple(inputs)), *ours.parameters()) if leaf.requires_grad]
+    floats = [leaf for leaf in leaves(y) if leaf.requires_grad]
+    if floats:
+        sum((leaf.sum() for leaf in floats[1:]), floats[0].sum()).backward()
+        assert {leaf.grad.dtype for leaf in wanted if leaf.grad is not None} <= {np.dtype(np.float32)}
+
+
+def _sides(kwargs: dict[str, Any], side: Any) -> dict[str, Any]:
+    return {key: side(value) for key, value in kwargs.items()}
