@@ -14,7 +14,7 @@ from types import CodeType, FrameType
 PACKAGE = str(Path(__file__).parent)
 
 _OWN: set[str] = set()
-"""Files seen to be glassgrad's own: a look into a set is quicker than comparing paths, and this is done for every op."""
+"""Files seen to be glassgrad's own: looking into a set is quicker than comparing paths, and is done for every op."""
 
 Where = tuple[CodeType, int]
 """A place in the user's code: the code object and the offset of the instruction in it (cheap to take, read later)."""

@@ -28,6 +28,7 @@ class Operation(Protocol):
     """What a Node needs to know of the op that made it (`op.Op` is the real thing)."""
 
     name: str
+    kind: str
     differentiable: bool
 
     @property

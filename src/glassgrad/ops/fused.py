@@ -81,7 +81,7 @@ _CASES = [case((2, 3, 5), axis=1), case((2, 3), axis=1), case((3,), axis=0), cas
 
 
 @op(
-    spec=_softmax_spec, kind="reduce", latex=r"\operatorname{{softmax}}({x})", prec=ATOM, cases=_CASES, only="float",
+    spec=_softmax_spec, kind="reduce", latex=r"\operatorname{{softmax}}({x})", prec=ATOM, only="float", cases=_CASES,
     compose=_softmax_composed,
     says="Turns scores into shares that add up to 1; raising one share lowers the others.",
 )  # fmt: skip
@@ -98,8 +98,8 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
 
 
 @op(
-    spec=_softmax_spec, kind="reduce", latex=r"\ln \operatorname{{softmax}}({x})", prec=ATOM, cases=_CASES, only="float",
-    compose=_log_softmax_composed,
+    spec=_softmax_spec, kind="reduce", latex=r"\ln \operatorname{{softmax}}({x})", prec=ATOM, only="float",
+    cases=_CASES, compose=_log_softmax_composed,
     says="The logarithms of the shares that scores stand for; the gradients along the axis add up to 0.",
 )  # fmt: skip
 def log_softmax(xp: Any, x: Array, *, axis: int) -> Array:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ... import functions as fn
+from ...dispatch import Quiet
 from ...errors import ArgumentError, DtypeError, NotCovered, ShapeError
 from ...functions.picking import pick
 from ...tensor import Tensor
-from ._common import check_indices, check_reduction, floating, known, legacy_reduction, reduce_loss
+from ._common import check_indices, floating, known, legacy_reduction, reduce_loss
 
 __all__ = [
     "binary_cross_entropy",
@@ -59,16 +60,14 @@ def _bad_indices(values: np.ndarray[Any, Any] | None, n: int, ignore: int) -> bo
 
 
 def _nll(
-    name: str,
     logp: Tensor,
+    dim: int,
     target: Tensor,
     weight: Tensor | None,
     ignore_index: int,
     reduction: str,
     smoothing: float = 0.0,
 ) -> Tensor:
-    check_reduction(reduction)
-    dim = _check_classes(name, logp, target, weight)
     classes = logp.shape[dim]
     some_ignored = _bad_indices(known(target), classes, ignore_index)
     ignored = target == ignore_index if some_ignored else None
@@ -110,7 +109,8 @@ def nll_loss(
     2.0
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return _nll("nll_loss", input, target, weight, ignore_index, reduction)
+    dim = _check_classes("nll_loss", input, target, weight)
+    return _nll(input, dim, target, weight, ignore_index, reduction)
 
 
 def cross_entropy(
@@ -141,9 +141,8 @@ def cross_entropy(
     if not floating(target) or target.shape != input.shape:
         if not floating(target):
             _check_classes("cross_entropy", input, target, weight)  # before any work, with its own name in the error
-            return _nll(
-                "cross_entropy", input.log_softmax(dim), target, weight, ignore_index, reduction, label_smoothing
-            )
+            with Quiet():  # once for all operations
+                return _nll(input.log_softmax(dim), dim, target, weight, ignore_index, reduction, label_smoothing)
         if tuple(target.shape) == tuple(input.shape[:dim]) + tuple(input.shape[dim + 1 :]):
             raise DtypeError(
                 "cross_entropy takes class indices as integers",
