@@ -18,7 +18,7 @@ from .errors import DtypeError, GradError, ShapeError, TypeMismatch, Where, here
 from .graph import Node, Params
 from .op import Op
 from .ops.compare import cast
-from .ops.shape import detach
+from .ops.shape import detach, slice_scatter
 from .printing import describe
 from .spec import CATEGORY, Dtype, Shape, default_dtype, is_float
 
@@ -304,6 +304,9 @@ class Tensor(Methods):
                 )  # fmt: skip
             new = cast(new, dtype=old.dtype)
         _check_history(self, old)
+        if old.requires_grad and STATE.grad and not new.requires_grad:
+            # nothing of the old value is left, yet the tensor stays in the graph: zeros go back, as in PyTorch
+            new = slice_scatter(old, new, cuts=tuple((0, size, 1) for size in old.shape))
         if self._base is not None:
             op, params = self._recipe
             assert op.write is not None

@@ -24,11 +24,12 @@ ELSEWHERE = {
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 # Methods whose first argument is not the function's.
 OTHER_ORDER = {"where": "x.where(condition, other): the tensor is the first value, not the condition"}
-_COMPARISONS = "eq ne lt le gt ge not_equal less less_equal greater greater_equal logical_and logical_or logical_xor"
 # In-place methods that are compared without a gradient.
 NO_GRADIENT_IN_PLACE = {
-    **dict.fromkeys([*_COMPARISONS.split(), "logical_not"], "torch keeps a graph of zeros; here there is none"),
-    **dict.fromkeys(("asinh", "acosh", "atanh", "arcsinh", "arccosh", "arctanh"), "torch: derivative not implemented"),
+    **dict.fromkeys(("asinh", "acosh", "atanh", "arcsinh", "arccosh", "arctanh"), "torch: not implemented"),
+    **dict.fromkeys(
+        ("logical_and", "logical_or", "logical_xor", "logical_not"), "torch lets the old value's gradient through"
+    ),
 }
 # These change the shape of a tensor in place.
 MISSING_IN_PLACE = {"t", "transpose", "swapaxes", "swapdims", "squeeze", "unsqueeze"}

@@ -128,7 +128,9 @@ def expand(xp: Any, x: Array, *, shape: Shape) -> Array:
         new = len(shape) - x.ndim
         strides = x.strides
         if shape[new:] != x.shape:
-            sizes = zip(x.shape, shape[new:], strides, strict=True)
+            sizes = list(zip(x.shape, shape[new:], strides, strict=True))
+            if any(size not in (1, to) for size, to, _ in sizes):
+                raise ValueError("these sizes cannot be repeated")  # the spec rule says it in the user's terms
             strides = tuple(0 if size != to else stride for size, to, stride in sizes)
         return np.ndarray(shape, x.dtype, x, 0, (0,) * new + strides)
     return xp.broadcast_to(x, shape)
