@@ -11,7 +11,7 @@ import inspect
 import threading
 from collections.abc import Callable, Generator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,32 @@ Made = Callable[[Node], None]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Tracing(Protocol):
+    """What a tracer does: it makes the nodes, and is told what changes that is not a node."""
+
+    def __call__(self, op: Operation, inputs: tuple[Node, ...], params: Params) -> Node: ...
+    def rebound(self, cell: Any) -> None: ...
+    def grad_set(self, cell: Any) -> None: ...
+    def grad_read(self, cell: Any) -> None: ...
+    def overwritten(self, node: Node) -> None: ...
+    def option(self, group: Any, key: str, place: int | None) -> Any: ...
+    def defer(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None: ...
+    def state_set(self, owner: Any, name: str) -> None: ...
+
+
+class Changes:
+    """Counts what could make a compiled step stale, outside of a trace: tensors rebound, gradients set, attributes of
+    modules and options of optimizers changed. One number to compare instead of all of them."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+CHANGES = Changes()
+
+
 class State(threading.local):
     """What is on in this thread."""
 
@@ -30,7 +56,7 @@ class State(threading.local):
     scope: Any = None  # the innermost running module, linked to the ones around it: (module, outer)
     origin: Origin | None = None  # in a backward pass: that of the forward node whose rule runs
     observer: Made | None = None  # told of every node that is made; while it is on, all nodes keep their inputs
-    tracer: Callable[[Operation, tuple[Node, ...], Params], Node] | None = None
+    tracer: Tracing | None = None
     quiet: bool = False  # whether NumPy's floating point warnings are off already
 
 

@@ -106,6 +106,10 @@ class StateError(GlassgradError, RuntimeError):
     """A saved state that does not fit the object it is loaded into; names the missing and unexpected keys."""
 
 
+class TraceError(GlassgradError, RuntimeError):
+    """Something that a compiled step cannot do, such as looking at a value while it is being traced."""
+
+
 class NotCovered(GlassgradError, NotImplementedError, AttributeError):
     """A name or option that PyTorch has and glassgrad has not."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
-from .errors import GlassgradError, Where, line_of
+from .errors import GlassgradError, TraceError, Where, line_of
 from .spec import Dtype, Shape, Spec
 
 Params = Mapping[str, Any]
@@ -139,6 +139,45 @@ class Overwritten:
         raise OverwrittenValue(f"this value was overwritten in place at {line_of(self.where) or 'an unknown line'}")
 
     __array__ = __array_ufunc__ = __array_function__ = __getattr__ = __getitem__ = __len__ = __iter__ = read
+
+
+class Symbol:
+    """Stands for a value that is not there yet: a step is being traced. Its shape and dtype are known.
+
+    `meta` is an array of that shape and of the strides that the value will have; its entries mean nothing.
+    """
+
+    __slots__ = ("dtype", "meta", "shape")
+
+    def __init__(self, meta: Any) -> None:
+        self.meta, self.shape, self.dtype = meta, meta.shape, meta.dtype
+
+    @property
+    def size(self) -> int:
+        """How many entries there will be."""
+        return int(self.meta.size)
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions there will be."""
+        return len(self.shape)
+
+    def read(self, *_: object, **__: object) -> NoReturn:
+        raise TraceError(
+            "a compiled step cannot look at a value: while it is traced there are no numbers yet",
+            got=f"a value of {Spec(self.shape, self.dtype)}",
+            fix="return the tensor and look at it outside; choose between numbers with glassgrad.where; "
+            "or compile with fallback=True",
+        )
+
+    __array__ = __array_ufunc__ = __array_function__ = __getitem__ = __len__ = __iter__ = read
+    item = tolist = min = max = any = all = sum = astype = reshape = read
+
+
+def shares_memory(a: Node, b: Node) -> bool:
+    """Whether two nodes' values may lie in the same memory."""
+    first, second = (n.value.meta if isinstance(n.value, Symbol) else n.value for n in (a, b))
+    return first is second or bool(np.may_share_memory(first, second))
 
 
 def ancestors(outputs: Iterable[Node], *, only: Callable[[Node], bool] = lambda _: True) -> list[Node]:

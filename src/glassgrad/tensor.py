@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .dispatch import STATE, apply, leaf
+from .dispatch import CHANGES, STATE, GradMode, apply, leaf
 from .errors import DtypeError, GradError, ShapeError, TypeMismatch, Where, here
 from .graph import Node, Params
 from .op import Op
 from .ops.compare import cast
-from .ops.shape import detach, slice_scatter
+from .ops.shape import detach, replace, slice_scatter
 from .printing import describe
 from .spec import CATEGORY, Dtype, Shape, default_dtype, is_float
 
@@ -138,12 +138,15 @@ class Tensor(Methods):
         if requires_grad != node.requires_grad:
             held = leaf(node.value, requires_grad)
             held.hooks, held.cell = node.hooks, weakref.ref(self)
-            self._node, self._base = held, None
+            self._hold(held)
+            self._base = None
         return self
 
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward() has added up here, or None. Only leaves (and retain_grad() tensors) have one."""
+        if STATE.tracer is not None:
+            STATE.tracer.grad_read(self)
         if self._grad is None and not self.is_leaf:
             node = self.node
             if node.cell is None or node.cell() is not self:
@@ -166,7 +169,25 @@ class Tensor(Methods):
                     "a gradient has the shape and dtype of its tensor",
                     got=f"gradient {new.node.spec} for tensor {self.node.spec}", fix="reshape or convert it first",
                 )  # fmt: skip
+        self._keep_grad(new)
+
+    def _keep_grad(self, new: Tensor | None) -> None:
+        """Set ``.grad``; the only place that does."""
+        tracer = STATE.tracer
+        if tracer is not None:
+            tracer.grad_set(self)
+        else:
+            CHANGES.count += 1
         self._grad = new
+
+    def _hold(self, node: Node) -> None:
+        """Put another node into this cell; the only place that does, once the cell is made."""
+        tracer = STATE.tracer
+        if tracer is not None:
+            tracer.rebound(self)
+        else:
+            CHANGES.count += 1
+        self._node = node
 
     @property
     def grad_fn(self) -> Node | None:
@@ -183,7 +204,8 @@ class Tensor(Methods):
     def data(self, new: Tensor) -> None:
         held = leaf(new.node.value, self.requires_grad and self.is_leaf)
         held.hooks, held.cell = self.node.hooks, weakref.ref(self) if held.requires_grad else None
-        self._node, self._base = held, None
+        self._hold(held)
+        self._base = None
 
     def detach(self) -> Tensor:
         """The same value without its history; shares its value with this tensor, also when that is written in place."""
@@ -193,7 +215,7 @@ class Tensor(Methods):
         """Cut this tensor off from its history, in place."""
         if self._base is not None:
             raise GradError("a view cannot be detached in place", fix="use detach() instead")
-        self._node = leaf(self.node.value)
+        self._hold(leaf(self.node.value))
         return self
 
     def numpy(self, *, force: bool = False) -> Any:
@@ -307,16 +329,19 @@ class Tensor(Methods):
         if old.requires_grad and STATE.grad and not new.requires_grad:
             # nothing of the old value is left, yet the tensor stays in the graph: zeros go back, as in PyTorch
             new = slice_scatter(old, new, cuts=tuple((0, size, 1) for size in old.shape))
-        if self._base is not None:
-            op, params = self._recipe
-            assert op.write is not None
-            if op is detach:
-                new = leaf(new.value) if new.requires_grad else new
-                self._base._put(new)
-            else:
-                self._base.write(op.write(self._base.node, new, **params))
+        if self._base is None:
+            self._put(new)
             return self
-        self._put(new)
+        op, params = self._recipe
+        assert op.write is not None
+        if op is not detach:
+            self._base.write(op.write(self._base.node, new, **params))
+            return self
+        with GradMode(False):
+            self._base.write(detach(new))
+        if new.requires_grad:  # the base keeps its own history, so from here on the two go separate ways
+            self._hold(new)
+            self._base = None
         return self
 
     def rebind(self, array: Any, where: Where | None) -> None:
@@ -330,26 +355,30 @@ class Tensor(Methods):
             return
         new = Node(None, (), {}, array, old.requires_grad, None)
         new.hooks, new.cell = old.hooks, old.cell
-        self._node = new
-        old.overwrite(where)
+        self._hold(new)
+        _overwrite(old, where)
 
     def _put(self, new: Node) -> None:
         """Rebind the cell. A leaf stays a leaf; what backward still needs of the old value is marked as overwritten."""
-        if self._base is not None:
-            op, params = self._recipe
-            assert op.write is not None
-            self._base._put(op.write(self._base.node, new, **params))
-            return
         old = self._node
         if old.op is None and old.requires_grad:
             new = leaf(new.value, True)
             new.hooks, new.cell = old.hooks, old.cell
-        self._node = new
-        old.overwrite(here(2))
+        elif old.requires_grad and not STATE.grad:
+            with GradMode(True):
+                new = replace(old, new)
+        self._hold(new)
+        _overwrite(old, here(2))
+
+
+def _overwrite(old: Node, where: Where | None) -> None:
+    if STATE.tracer is not None:
+        STATE.tracer.overwritten(old)
+    old.overwrite(where)
 
 
 def _check_history(cell: Tensor, old: Node) -> None:
-    """Refuse a write that would cut a leaf's gradient or lose a result's history."""
+    """Refuse a write after which a leaf would be none any more."""
     root, cut = cell, not STATE.grad
     while root._base is not None:
         cut = cut or root._recipe[0] is detach
@@ -359,12 +388,6 @@ def _check_history(cell: Tensor, old: Node) -> None:
         raise GradError(
             "an in-place operation on a leaf that requires a gradient: it would be no leaf any more",
             got=str(old.spec), fix="do it inside `with no_grad():`, or make a new tensor",
-        )  # fmt: skip
-    if held.op is not None and held.requires_grad and cut:
-        raise GradError(
-            f"writing in place, unrecorded, into the result of {held.op.name}: its gradient would no longer be that "
-            "of its value",
-            got=f"{old.spec}, made at {held.where}", fix="write into a clone() or a detach().clone() of it",
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from ..functions.register import method_only
 from ..graph import Hook, Node
 from ..ops.arithmetic import add
 from ..ops.shape import reshape, zeros
-from ..spec import is_float
+from ..spec import is_float, numel
 from ..tensor import Tensor, wrap
 
 Tensors = Tensor | Sequence[Tensor]
@@ -77,9 +77,9 @@ def _accumulate(cell: Tensor, g: Node, create_graph: bool, owned: set[Node]) -> 
         g = apply(reshape, (g,), {"shape": g.shape})
     owned.add(g)
     if held is None:
-        cell._grad = wrap(g)
+        cell._keep_grad(wrap(g))
     elif create_graph or held.requires_grad:
-        cell._grad = wrap(apply(add, (held.node, g), {}))
+        cell._keep_grad(wrap(apply(add, (held.node, g), {})))
     else:
         held.write(apply(add, (held.node, g), {}))
 
@@ -174,9 +174,9 @@ def _seed(output: Tensor, given: Tensor | None) -> Node:
             fix="some input must have requires_grad=True, outside no_grad() and without detach() on the way",
         )  # fmt: skip
     if given is None:
-        if node.shape and node.value.size != 1:
+        if node.shape and numel(node.shape) != 1:
             raise GradError(
-                f"backward from {node.value.size} numbers at once: only a loss of one entry needs no cotangent",
+                f"backward from {numel(node.shape)} numbers at once: only a loss of one entry needs no cotangent",
                 got=repr(node), fix="reduce it (e.g. .mean() or .sum()), or pass gradient=, of its shape",
             )  # fmt: skip
         return leaf(np.ones(node.shape, node.dtype))

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..dispatch import apply, leaf
 from ..errors import ArgumentError, DtypeError, IndexRangeError
-from ..graph import Node
+from ..graph import Node, Symbol
 from ..ops import index as ops
 from ..ops import shape as shape_ops
+from ..ops.compare import where
 from ..spec import Shape, bool_, broadcast_shapes, is_float
 from ..tensor import Tensor, view, wrap
 from .register import method_only, node_of, to_dtype
@@ -25,6 +26,8 @@ def checked(index: Any, size: int, what: str, *, negative: bool = False) -> Node
         )
     value = node.value
     low = -size if negative else 0
+    if isinstance(value, Symbol):  # nothing to look at while a step is traced: the engine sees to it
+        return where(node < 0, node + size, node) if negative else node
     if value.size:
         smallest, largest = int(value.min()), int(value.max())
         if smallest < low or largest >= size:

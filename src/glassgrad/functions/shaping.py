@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, IndexRangeError, ShapeError
+from ..graph import shares_memory
 from ..ops import shape as ops
 from ..spec import Shape, broadcast_shapes
 from ..tensor import Tensor, view, wrap
@@ -68,7 +69,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         raise ArgumentError("view(dtype) reinterprets memory and is not covered", fix="use .to(dtype)")
     wanted = _flexible(shape, math.prod(node.shape), node.shape)
     made = view(input, ops.reshape, {"shape": wanted})
-    if made._node.value is not node.value and not np.may_share_memory(made._node.value, node.value):
+    if not shares_memory(made._node, node):
         made._base = None  # the entries had to be copied
     return made
 

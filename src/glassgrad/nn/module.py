@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from .. import functions as fn
-from ..dispatch import STATE, Quiet, pop_scope, push_scope
+from ..dispatch import CHANGES, STATE, Quiet, pop_scope, push_scope
 from ..errors import ArgumentError, NotCovered, TypeMismatch
 from ..tensor import Tensor
 from .hooks import Handle, call_with_hooks
@@ -129,6 +129,10 @@ class Module(Stateful):
                 raise AttributeError(f"{type(self).__name__}.{name} was assigned before super().__init__() was called")
             object.__setattr__(self, name, value)
             return
+        if STATE.tracer is not None:
+            STATE.tracer.state_set(self, name)
+        else:
+            CHANGES.count += 1
         if isinstance(value, Parameter):
             self._forget(name, PARAMETERS)
             own[PARAMETERS].setdefault(name, True)

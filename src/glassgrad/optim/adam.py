@@ -20,7 +20,7 @@ class Moments(Optimizer):
 
     def betas(self, group: Group) -> tuple[Scalar, float]:
         """The decay rates; the first may be cycled by a schedule and thus be a tensor in a traced step."""
-        return self.number(group["betas"][0]), group["betas"][1]
+        return self.option(group, "betas", 0), group["betas"][1]
 
     @staticmethod
     def average_(mean: Tensor, square: Tensor, grad: Tensor, beta1: Scalar, beta2: float) -> None:

@@ -94,7 +94,7 @@ class RMSprop(Optimizer):
             self.put(state["grad_avg"], mean)
             square = square - mean * mean
         direction = g / (sqrt(square) + group["eps"])
-        momentum = self.number(group["momentum"])
+        momentum = self.option(group, "momentum")
         if is_on(momentum):
             (velocity,) = self.values(state["momentum_buffer"])
             direction = velocity * momentum + direction

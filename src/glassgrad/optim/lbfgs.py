@@ -122,7 +122,7 @@ class LBFGS(Optimizer):
 
     def _iterate(self, closure: Callable[[], Any]) -> Any:
         group = self.param_groups[0]
-        lr, change = float(self.number(group["lr"])), group["tolerance_change"]
+        lr, change = float(self.option(group, "lr")), group["tolerance_change"]
         state = self.state[self._params[0]]  # one state for all, kept where loading finds it
         if not state:
             state.update(func_evals=0, n_iter=0, old_dirs=[], old_stps=[], ro=[], H_diag=1.0)

@@ -121,12 +121,19 @@ class Optimizer:
 
     @staticmethod
     def number(value: Scalar) -> Scalar:
-        """A rate or a step count as the rules compute with it: in eager mode always a Python number.
-
-        The one place where a rule reads a tensor. Reading is not possible while a step is traced; a tracer puts
-        a function here that returns the tensor itself, and all rules work on that too.
+        """A count or a rate as the rules compute with it: a Python number; while a step is traced the tensor itself,
+        in float64, as Python's numbers are.
         """
-        return value.item() if isinstance(value, Tensor) else value
+        if not isinstance(value, Tensor):
+            return value
+        return value.item() if STATE.tracer is None else value.double()
+
+    def option(self, group: Group, key: str, place: int | None = None) -> Scalar:
+        """An option that a schedule may change, as the rules compute with it; see `number`."""
+        if STATE.tracer is not None:
+            found: Scalar = STATE.tracer.option(group, key, place)
+            return found
+        return self.number(group[key] if place is None else group[key][place])
 
     def values(self, *tensors: Tensor) -> list[Value]:
         """What a rule computes new values from: the tensors, or their arrays where nobody follows the computation.
@@ -209,7 +216,7 @@ class Optimizer:
         try:
             with no_grad(), Quiet():
                 for group in self.param_groups:
-                    lr = self.number(group["lr"]) if "lr" in group else 0.0
+                    lr = self.option(group, "lr") if "lr" in group else 0.0
                     self._arrays = unwatched and not isinstance(lr, Tensor)
                     for p in group["params"]:
                         grad = p.grad

@@ -77,7 +77,7 @@ class SGD(Optimizer):
     def update(self, p: Tensor, grad: Tensor, lr: Scalar, group: Group) -> None:
         x, g = self.values(p, grad)
         x, g = self.decayed(x, g, lr, group)
-        momentum = self.number(group["momentum"])
+        momentum = self.option(group, "momentum")
         if is_on(momentum):
             state = self.state[p]
             held = state.get("momentum_buffer")

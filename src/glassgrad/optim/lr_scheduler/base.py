@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...dispatch import STATE
 from ...errors import ArgumentError, TypeMismatch
 from ...tensor import Tensor
 from ..optimizer import Optimizer
@@ -47,6 +49,19 @@ def check_optimizer(optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise TypeMismatch("a schedule needs an optimizer", got=type(optimizer).__name__)
     return optimizer
+
+
+def _deferred(step: Callable[..., None]) -> Callable[..., None]:
+    """A schedule computes in Python: in a compiled training step it runs when the step has run."""
+
+    @functools.wraps(step)
+    def deferred(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
+        if STATE.tracer is None:
+            step(self, *args, **kwargs)
+        else:
+            STATE.tracer.defer(functools.partial(step, self), *args, **kwargs)
+
+    return deferred
 
 
 class LRScheduler:
@@ -95,6 +110,11 @@ class LRScheduler:
         self.last_epoch = last_epoch
         self._initial_step()
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            setattr(cls, "step", _deferred(cls.__dict__["step"]))  # noqa: B010
+
     def _initial_step(self) -> None:
         self._step_count = 0
         self._is_initial = True
@@ -116,6 +136,7 @@ class LRScheduler:
     def _rates(self) -> list[Any]:
         raise NotImplementedError(f"{type(self).__name__} does not define get_lr")
 
+    @_deferred
     def step(self, epoch: Any = None) -> None:
         """Go to the next epoch, after the optimizer's steps in the last one.
 
@@ -127,11 +148,11 @@ class LRScheduler:
                 "lr_scheduler.step() was called before optimizer.step(): the first rate of the schedule is skipped; "
                 "call optimizer.step() first",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         self._step_count += 1
         if epoch is not None:
-            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
+            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=3)
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:

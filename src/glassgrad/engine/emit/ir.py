@@ -1,0 +1,439 @@
+"""LLVM IR as text, written one instruction at a time, with types checked and vectors explicit.
+
+A `Function` collects instructions; its methods return `Value`s. Structured control flow is `loop` and `when`. Only what
+the kernels need is here. Reference: LLVM Language Reference Manual, https://llvm.org/docs/LangRef.html.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+BITS = {"half": 16, "float": 32, "double": 64, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i1": 1, "ptr": 64}
+
+
+class Type(NamedTuple):
+    """A scalar, or a vector of `lanes` of them (0: a scalar)."""
+
+    kind: str
+    lanes: int = 0
+
+    def __str__(self) -> str:
+        return f"<{self.lanes} x {self.kind}>" if self.lanes else self.kind
+
+    @property
+    def floating(self) -> bool:
+        return self.kind in ("float", "double")
+
+    @property
+    def scalar(self) -> Type:
+        return Type(self.kind)
+
+    @property
+    def bits(self) -> int:
+        return BITS[self.kind]
+
+    def of(self, lanes: int) -> Type:
+        """The same kind with another number of lanes."""
+        return Type(self.kind, lanes)
+
+    def with_kind(self, kind: str) -> Type:
+        """The same number of lanes of another kind."""
+        return Type(kind, self.lanes)
+
+    @property
+    def suffix(self) -> str:
+        """How an intrinsic's name ends for this type: v16f32."""
+        letter = "f" if self.floating else "p" if self.kind == "ptr" else "i"
+        number = "0" if self.kind == "ptr" else str(self.bits)
+        return (f"v{self.lanes}" if self.lanes else "") + letter + number
+
+
+F32, F64, I64, I32, I8, I1, PTR = (Type(kind) for kind in ("float", "double", "i64", "i32", "i8", "i1", "ptr"))
+OF_DTYPE = {"float32": F32, "float64": F64, "int64": I64, "int32": I32, "bool": I8}
+"""How an array's entries lie in memory."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """An operand: its text and its type. `number` is set for constants."""
+
+    text: str
+    type: Type
+    number: float | int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.text}"
+
+
+def literal(number: float | int | bool, type: Type) -> str:
+    """A number as LLVM writes a constant of a scalar type: floats as the bits of a double."""
+    if type.floating:
+        exact = float(np.float32(number)) if type.kind == "float" else float(number)
+        return f"0x{struct.unpack('>Q', struct.pack('>d', exact))[0]:016X}"
+    if type.kind == "i1":
+        return "true" if number else "false"
+    if type.kind == "ptr":
+        return "null"
+    return str(int(number))
+
+
+@dataclass
+class Module:
+    """Functions, and the declarations of what they call."""
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    declared: dict[str, str] = field(default_factory=dict)
+    globals: list[str] = field(default_factory=list)
+    attributes: str = "nounwind"
+
+    def function(self, name: str, params: Sequence[tuple[str, Type]], result: Type | None = None) -> Function:
+        made = self.functions[name] = Function(self, name, list(params), result)
+        return made
+
+    def __str__(self) -> str:
+        parts = [*self.globals, *self.declared.values(), *map(str, self.functions.values())]
+        return "\n".join(parts) + f"\nattributes #0 = {{ {self.attributes} }}\n"
+
+
+@dataclass
+class Loop:
+    """A loop that is being written: its counter, the values carried around it, and what they become."""
+
+    index: Value
+    carried: list[Value]
+    after: list[Value] = field(default_factory=list)
+    results: list[Value] = field(default_factory=list)
+
+    def next(self, *values: Value) -> None:
+        """What the carried values are in the next turn."""
+        self.after = list(values)
+
+
+class Function:
+    """A function that is being written, instruction by instruction."""
+
+    def __init__(self, module: Module, name: str, params: list[tuple[str, Type]], result: Type | None) -> None:
+        self.module, self.name, self.result = module, name, result
+        self.params = [Value(f"%{label}", type) for label, type in params]
+        self.lines: list[str] = ["entry:"]
+        self.block = "entry"
+        self.numbers = itertools.count()
+        self.internal = True
+        self.noalias = True
+
+    def __str__(self) -> str:
+        alias = " noalias" if self.noalias else ""
+        params = ", ".join(f"{p.type}{alias if p.type == PTR else ''} {p.text}" for p in self.params)
+        linkage = "internal " if self.internal else ""
+        return "\n".join([f"define {linkage}{self.result or 'void'} @{self.name}({params}) #0 {{", *self.lines, "}"])
+
+    # -- the bare instructions --------------------------------------------------------------------------------------
+
+    def do(self, text: str) -> None:
+        """An instruction without a result."""
+        self.lines.append("  " + text)
+
+    def make(self, text: str, type: Type) -> Value:
+        """An instruction with a result."""
+        name = f"%v{next(self.numbers)}"
+        self.lines.append(f"  {name} = {text}")
+        return Value(name, type)
+
+    def label(self, name: str) -> None:
+        """Begin a block."""
+        self.lines.append(f"{name}:")
+        self.block = name
+
+    def fresh(self, stem: str) -> str:
+        return f"{stem}{next(self.numbers)}"
+
+    def const(self, number: float | int | bool, type: Type) -> Value:
+        """A constant; for a vector the number in every lane."""
+        text = literal(number, type.scalar)
+        if type.lanes:
+            text = f"splat ({type.kind} {text})"
+        return Value(text, type, number)
+
+    def undef(self, type: Type) -> Value:
+        return Value("poison", type)
+
+    def zero(self, type: Type) -> Value:
+        return self.const(0, type)
+
+    def index(self, number: int) -> Value:
+        return self.const(number, I64)
+
+    # -- arithmetic -------------------------------------------------------------------------------------------------
+
+    def _two(self, integer: str, floating: str, a: Value, b: Value) -> Value:
+        assert a.type == b.type, f"{integer} of {a} and {b}"
+        return self.make(f"{floating if a.type.floating else integer} {a.type} {a.text}, {b.text}", a.type)
+
+    def add(self, a: Value, b: Value) -> Value:
+        if not a.type.floating:
+            if isinstance(a.number, int) and isinstance(b.number, int):
+                return self.const(a.number + b.number, a.type)
+            if b.number == 0:
+                return a
+            if a.number == 0:
+                return b
+        return self._two("add", "fadd", a, b)
+
+    def sub(self, a: Value, b: Value) -> Value:
+        if not a.type.floating and b.number == 0:
+            return a
+        return self._two("sub", "fsub", a, b)
+
+    def mul(self, a: Value, b: Value) -> Value:
+        if not a.type.floating:
+            if isinstance(a.number, int) and isinstance(b.number, int):
+                return self.const(a.number * b.number, a.type)
+            if b.number == 1:
+                return a
+            if a.number == 1:
+                return b
+            if a.number == 0 or b.number == 0:
+                return self.zero(a.type)
+        return self._two("mul", "fmul", a, b)
+
+    def div(self, a: Value, b: Value) -> Value:
+        return self._two("sdiv", "fdiv", a, b)
+
+    def rem(self, a: Value, b: Value) -> Value:
+        return self._two("srem", "frem", a, b)
+
+    def udiv(self, a: Value, b: Value) -> Value:
+        return self._two("udiv", "fdiv", a, b)
+
+    def urem(self, a: Value, b: Value) -> Value:
+        return self._two("urem", "frem", a, b)
+
+    def neg(self, a: Value) -> Value:
+        return self.make(f"fneg {a.type} {a.text}", a.type) if a.type.floating else self.sub(self.zero(a.type), a)
+
+    def bit_and(self, a: Value, b: Value) -> Value:
+        return self._two("and", "and", a, b)
+
+    def bit_or(self, a: Value, b: Value) -> Value:
+        return self._two("or", "or", a, b)
+
+    def bit_xor(self, a: Value, b: Value) -> Value:
+        return self._two("xor", "xor", a, b)
+
+    def shl(self, a: Value, b: Value) -> Value:
+        return self._two("shl", "shl", a, b)
+
+    def lshr(self, a: Value, b: Value) -> Value:
+        return self._two("lshr", "lshr", a, b)
+
+    def ashr(self, a: Value, b: Value) -> Value:
+        return self._two("ashr", "ashr", a, b)
+
+    def compare(self, how: str, a: Value, b: Value) -> Value:
+        """`how` as LLVM has it: oeq une olt ole ogt oge uno for floats, eq ne slt sle sgt sge ult ... for integers."""
+        assert a.type == b.type, f"{how} of {a} and {b}"
+        word = "fcmp" if a.type.floating else "icmp"
+        return self.make(f"{word} {how} {a.type} {a.text}, {b.text}", a.type.with_kind("i1"))
+
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
+        assert a.type == b.type and condition.type.lanes in (0, a.type.lanes)
+        return self.make(f"select {condition}, {a}, {b}", a.type)
+
+    def convert(self, how: str, a: Value, kind: str) -> Value:
+        """`how` as LLVM has it: sitofp fptosi fpext fptrunc sext zext trunc bitcast."""
+        to = a.type.with_kind(kind)
+        return self.make(f"{how} {a} to {to}", to)
+
+    def intrinsic(self, name: str, *operands: Value, result: Type | None = None, suffix: str | None = None) -> Value:
+        """A call of `llvm.name`, whose overload is that of the first operand unless `suffix` says otherwise."""
+        returned = result or operands[0].type
+        full = f"llvm.{name}" + (f".{operands[0].type.suffix}" if suffix is None else suffix)
+        types = ", ".join(str(o.type) for o in operands)
+        self.module.declared.setdefault(full, f"declare {returned} @{full}({types})")
+        return self.make(f"call {returned} @{full}({', '.join(map(str, operands))})", returned)
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """a * b + c, rounded once."""
+        return self.intrinsic("fma", a, b, c)
+
+    def sqrt(self, a: Value) -> Value:
+        return self.intrinsic("sqrt", a)
+
+    def abs(self, a: Value) -> Value:
+        if a.type.floating:
+            return self.intrinsic("fabs", a)
+        return self.select(self.compare("slt", a, self.zero(a.type)), self.neg(a), a)
+
+    def floor(self, a: Value) -> Value:
+        return self.intrinsic("floor", a)
+
+    def rint(self, a: Value) -> Value:
+        """To the nearest whole number, halves to even."""
+        return self.intrinsic("rint", a)
+
+    def smaller(self, a: Value, b: Value) -> Value:
+        """The smaller; nan if either is nan (NumPy's minimum)."""
+        if not a.type.floating:
+            return self.select(self.compare("slt", b, a), b, a)
+        picked = self.select(self.compare("olt", b, a), b, a)
+        return self.select(self.compare("uno", b, b), b, picked)
+
+    def larger(self, a: Value, b: Value) -> Value:
+        """The larger; nan if either is nan (NumPy's maximum)."""
+        if not a.type.floating:
+            return self.select(self.compare("sgt", b, a), b, a)
+        picked = self.select(self.compare("ogt", b, a), b, a)
+        return self.select(self.compare("uno", b, b), b, picked)
+
+    # -- vectors ----------------------------------------------------------------------------------------------------
+
+    def splat(self, a: Value, lanes: int) -> Value:
+        """A scalar in every lane."""
+        to = a.type.of(lanes)
+        if a.number is not None:
+            return self.const(a.number, to)
+        first = self.make(f"insertelement {to} poison, {a}, i32 0", to)
+        return self.make(f"shufflevector {first}, {to} poison, <{lanes} x i32> zeroinitializer", to)
+
+    def shuffle(self, a: Value, b: Value, picks: Sequence[int]) -> Value:
+        mask = ", ".join(f"i32 {p}" for p in picks)
+        return self.make(f"shufflevector {a}, {b}, <{len(picks)} x i32> <{mask}>", a.type.of(len(picks)))
+
+    def lane(self, a: Value, at: int) -> Value:
+        return self.make(f"extractelement {a}, i32 {at}", a.type.scalar)
+
+    def steps(self, type: Type) -> Value:
+        """0, 1, 2, ... in the lanes of an integer vector type."""
+        return Value("<" + ", ".join(f"{type.kind} {i}" for i in range(type.lanes)) + ">", type)
+
+    def fold(self, a: Value, join: Any) -> Value:
+        """All lanes joined into one by halves, always in the same order: `join` is a method of two values."""
+        while a.type.lanes > 1:
+            half = a.type.lanes // 2
+            low = self.shuffle(a, self.undef(a.type), range(half))
+            high = self.shuffle(a, self.undef(a.type), range(half, 2 * half))
+            a = join(low, high)
+        return self.lane(a, 0)
+
+    def first_lanes(self, count: Value, lanes: int) -> Value:
+        """A mask of the first `count` (i64) lanes."""
+        type = Type("i32", lanes)
+        wide = self.splat(self.convert("trunc", count, "i32"), lanes)
+        return self.compare("ult", self.steps(type), wide)
+
+    # -- memory -----------------------------------------------------------------------------------------------------
+
+    def at(self, pointer: Value, index: Value, entry: Type) -> Value:
+        """The address of entry number `index`."""
+        if index.number == 0:
+            return pointer
+        return self.make(f"getelementptr inbounds {entry.scalar}, {pointer}, {index}", PTR)
+
+    def load(self, pointer: Value, type: Type, align: int = 0) -> Value:
+        return self.make(f"load {type}, {pointer}, align {align or type.bits // 8 or 1}", type)
+
+    def store(self, value: Value, pointer: Value, align: int = 0) -> None:
+        self.do(f"store {value}, {pointer}, align {align or value.type.bits // 8 or 1}")
+
+    def load_masked(self, pointer: Value, mask: Value, otherwise: Value) -> Value:
+        type = otherwise.type
+        name = f"llvm.masked.load.{type.suffix}.p0"
+        mask_type = Type("i1", type.lanes)
+        self.module.declared.setdefault(name, f"declare {type} @{name}(ptr, i32 immarg, {mask_type}, {type})")
+        return self.make(f"call {type} @{name}({pointer}, i32 {type.bits // 8 or 1}, {mask}, {otherwise})", type)
+
+    def store_masked(self, value: Value, pointer: Value, mask: Value) -> None:
+        type = value.type
+        name = f"llvm.masked.store.{type.suffix}.p0"
+        mask_type = Type("i1", type.lanes)
+        self.module.declared.setdefault(name, f"declare void @{name}({type}, ptr, i32 immarg, {mask_type})")
+        self.do(f"call void @{name}({value}, {pointer}, i32 {type.bits // 8 or 1}, {mask})")
+
+    def gather(self, pointers: Value, mask: Value, otherwise: Value) -> Value:
+        """One entry from each lane's own address."""
+        type = otherwise.type
+        name = f"llvm.masked.gather.{type.suffix}.v{type.lanes}p0"
+        types = f"<{type.lanes} x ptr>, i32 immarg, {mask.type}, {type}"
+        self.module.declared.setdefault(name, f"declare {type} @{name}({types})")
+        return self.make(f"call {type} @{name}({pointers}, i32 {type.bits // 8 or 1}, {mask}, {otherwise})", type)
+
+    def scatter(self, value: Value, pointers: Value, mask: Value) -> None:
+        """One entry to each lane's own address."""
+        type = value.type
+        name = f"llvm.masked.scatter.{type.suffix}.v{type.lanes}p0"
+        types = f"{type}, <{type.lanes} x ptr>, i32 immarg, {mask.type}"
+        self.module.declared.setdefault(name, f"declare void @{name}({types})")
+        self.do(f"call void @{name}({value}, {pointers}, i32 {type.bits // 8 or 1}, {mask})")
+
+    def stack(self, entry: Type, count: int, align: int = 64) -> Value:
+        """Memory of this call's own; may be asked for anywhere, and is set aside at the entry."""
+        name = f"%v{next(self.numbers)}"
+        self.lines.insert(1, f"  {name} = alloca [{count} x {entry}], align {align}")
+        return Value(name, PTR)
+
+    # -- control flow -----------------------------------------------------------------------------------------------
+
+    def call(self, function: Function | str, *operands: Value, result: Type | None = None) -> Value | None:
+        name = function if isinstance(function, str) else function.name
+        returned = result if isinstance(function, str) else function.result
+        text = f"call {returned or 'void'} @{name}({', '.join(map(str, operands))})"
+        if returned is None:
+            self.do(text)
+            return None
+        return self.make(text, returned)
+
+    def ret(self, value: Value | None = None) -> None:
+        self.do(f"ret {value}" if value else "ret void")
+
+    def jump(self, target: str) -> None:
+        self.do(f"br label %{target}")
+
+    def branch(self, condition: Value, yes: str, no: str) -> None:
+        self.do(f"br {condition}, label %{yes}, label %{no}")
+
+    @contextmanager
+    def loop(self, start: Value, stop: Value, step: int = 1, carried: Sequence[Value] = ()) -> Iterator[Loop]:
+        """for index in range(start, stop, step); `carried` values go around it: `loop.next(...)` says what they
+        become, and `loop.results` holds them when it is over.
+
+        The check stands at the end, with one before the first turn, as LLVM's optimiser would have it.
+        """
+        before, body, done = self.block, self.fresh("loop"), self.fresh("done")
+        self.branch(self.compare("slt", start, stop), body, done)
+        self.label(body)
+        index = Value(f"%v{next(self.numbers)}", I64)
+        inner = [Value(f"%v{next(self.numbers)}", c.type) for c in carried]
+        place = len(self.lines)
+        made = Loop(index, inner)
+        yield made
+        assert len(made.after) == len(inner), "the loop does not say what its carried values become"
+        following = self.make(f"add nsw i64 {index.text}, {step}", I64)
+        latch = self.block
+        phis = [f"  {index.text} = phi i64 [ {start.text}, %{before} ], [ {following.text}, %{latch} ]"]
+        for value, first, after in zip(inner, carried, made.after, strict=True):
+            assert first.type == after.type, f"a loop carries {first} and then {after}"
+            phis.append(f"  {value.text} = phi {value.type} [ {first.text}, %{before} ], [ {after.text}, %{latch} ]")
+        self.lines[place:place] = phis
+        self.branch(self.compare("slt", following, stop), body, done)
+        self.label(done)
+        made.results = []
+        for first, after in zip(carried, made.after, strict=True):
+            text = f"phi {first.type} [ {first.text}, %{before} ], [ {after.text}, %{latch} ]"
+            made.results.append(self.make(text, first.type))
+
+    @contextmanager
+    def when(self, condition: Value) -> Iterator[None]:
+        """if condition: ..."""
+        yes, done = self.fresh("then"), self.fresh("after")
+        self.branch(condition, yes, done)
+        self.label(yes)
+        yield
+        self.jump(done)
+        self.label(done)
