@@ -94,6 +94,7 @@ TORCH = {
     "cast": lambda x, dtype: x.to(getattr(torch, str(dtype))),
     "copy": torch.clone,
     "detach": lambda x: x.detach(),
+    "replace": lambda x, new: x + (new - x).detach(),
     "reshape": lambda x, shape: x.reshape(shape),
     "permute": lambda x, axes: x.permute(axes),
     "expand": lambda x, shape: x.expand(shape),

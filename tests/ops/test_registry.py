@@ -32,7 +32,10 @@ KINKS = {
     "remainder": lambda a, b: a - b * np.rint(a / b),
 }
 # Ops whose result is no function of its floats alone, or takes no floats: no differences are to be had.
-NOT_BY_DIFFERENCES = {"cast": "the way to float32, to integers and to booleans rounds the differences away"}
+NOT_BY_DIFFERENCES = {
+    "cast": "the way to float32, to integers and to booleans rounds the differences away",
+    "replace": "its gradient goes, as stated, where its value does not come from",
+}
 
 
 def seeded(*key):

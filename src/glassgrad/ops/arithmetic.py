@@ -113,7 +113,7 @@ def sign(xp: Any, x: Array) -> Array:
 
 
 @elementwise(
-    derivative=lambda g, y, x: where(x <= 0, 0.0, g),
+    derivative=lambda g, y, x: where(y <= 0, 0.0, g),
     latex=r"\operatorname{{relu}}({x})", prec=ATOM, only="number",
     says="Keeps what is positive; where x is not positive the gradient is cut to 0.",
     corners=[Corner((0.0,), 0.0, (0.0,))],

@@ -43,6 +43,24 @@ def detach(xp: Any, x: Array) -> Array:
     return x
 
 
+def _replace_spec(x: Spec, new: Spec) -> Spec:
+    if x != new:
+        raise ShapeError("a value is replaced by one of its shape and dtype", got=f"{new} for {x}")
+    return x
+
+
+@op(
+    spec=_replace_spec, latex=r"{new}", prec=ATOM, cases=[case((2, 3), (2, 3)), case((), ())],
+    says="Another value in place of x, written where nothing was recorded; the gradient goes to x, as if it were x.",
+)  # fmt: skip
+def replace(xp: Any, x: Array, new: Array) -> Array:
+    return new
+
+
+replace.vjp(lambda g, y, x, new: g)
+replace.vjp(None)
+
+
 def _reshape_spec(x: Spec, *, shape: Shape) -> Spec:
     if math.prod(shape) != math.prod(x.shape):
         raise ShapeError(
