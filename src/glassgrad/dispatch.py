@@ -34,6 +34,7 @@ class Tracing(Protocol):
     def option(self, group: Any, key: str, place: int | None) -> Any: ...
     def defer(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None: ...
     def state_set(self, owner: Any, name: str) -> None: ...
+    def entered(self, module: Any) -> None: ...
 
 
 class Changes:
@@ -241,6 +242,8 @@ def push_scope(module: Any) -> Any:
     """Enter ``module``: nodes made from now on belong to it. Returns what `pop_scope` needs."""
     outer = STATE.scope
     STATE.scope = (module, outer)
+    if STATE.tracer is not None:
+        STATE.tracer.entered(module)
     return outer
 
 

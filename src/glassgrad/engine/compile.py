@@ -1,0 +1,245 @@
+"""`glassgrad.compile`: a whole step, traced once for each signature and run by an engine from then on."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..dispatch import CHANGES, STATE, leaf
+from ..errors import ArgumentError, GradError, TraceError, line_of
+from ..graph import Node
+from ..op import ATOM, Op
+from ..spec import Spec
+from ..tensor import Tensor, wrap
+from .interpret import Interpreter
+from .trace import Slot, Trace, escaped, filled, flatten, plain, specs_of, trace
+
+ENGINES: dict[str, Callable[..., Any]] = {"interpret": Interpreter}
+
+
+def compile(
+    function: Callable[..., Any] | None = None,
+    *,
+    engine: str = "native",
+    threads: int | None = None,
+    fallback: bool = False,
+    signatures: int = 16,
+) -> Any:
+    """Run ``function`` as compiled code: a whole training step, or any computation on tensors.
+
+    The function is called once as it is (so that optimizers make their state), traced at the next call, and from then
+    on the engine runs what the trace holds. A call with other shapes, dtypes or plain arguments, or in another mode
+    (train/eval, gradients on or off), is traced for itself. The numbers are those of the plain function.
+
+    Args:
+        function: takes tensors (also in lists, tuples and dicts) and plain values.
+        engine: ``"native"``, or ``"interpret"`` for the reference.
+        threads: how many the native engine may use; by default all cores.
+        fallback: where the function cannot be traced, run it as it is and say why, once.
+        signatures: how many traces are kept; the one not used for longest goes first.
+
+    Raises:
+        TraceError: a value read in the step, state that grows, shapes that depend on values; names the line.
+    """
+    if function is None:
+        return functools.partial(compile, engine=engine, threads=threads, fallback=fallback, signatures=signatures)
+    return Compiled(function, engine, threads, fallback, signatures)
+
+
+class Compiled:
+    """A function that an engine runs. Made by `compile`."""
+
+    def __init__(
+        self, function: Callable[..., Any], engine: str, threads: int | None, fallback: bool, signatures: int
+    ) -> None:
+        if engine not in ENGINES:
+            raise ArgumentError(f"there is no engine {engine!r}", fix=f"use one of {', '.join(sorted(ENGINES))}")
+        functools.update_wrapper(self, function, updated=())
+        self.function, self.engine, self.threads, self.fallback = function, engine, threads, fallback
+        self.signatures = signatures
+        self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
+        self.warm = False
+        self.failed: str = ""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if STATE.tracer is not None or self.failed:
+            return self.function(*args, **kwargs)
+        if not self.warm:  # lazily made state, such as an optimizer's moments, comes to be
+            self.warm = True
+            return self.function(*args, **kwargs)
+        tensors = flatten((args, kwargs))
+        plan = self._plan(args, kwargs, tensors)
+        return self.function(*args, **kwargs) if plan is None else plan.run(tensors)
+
+    def _plan(self, args: Any, kwargs: Any, tensors: list[Tensor]) -> Plan | None:
+        key = (_constants((args, kwargs)), specs_of(tensors), STATE.grad)
+        held = self.plans.setdefault(key, [])
+        self.plans.move_to_end(key)
+        for plan in held:
+            if plan.valid():
+                return plan
+        try:
+            made = Plan(self._trace(args, kwargs), self.engine, self.threads)
+        except TraceError as error:
+            if not self.fallback:
+                raise
+            self.failed = str(error)
+            warnings.warn(f"{self.__name__} runs uncompiled: {error}", UserWarning, stacklevel=4)  # type: ignore[attr-defined]
+            return None
+        held[:] = [*held[-3:], made]
+        while len(self.plans) > self.signatures:
+            self.plans.popitem(last=False)
+        return made
+
+    def _trace(self, args: Any, kwargs: Any) -> Trace:
+        made = trace(self.function, args, kwargs)
+        kept = escaped()
+        if kept:
+            node = kept[0]._node
+            for cell in kept:  # what is kept must not look like a number
+                cell._node = leaf(np.full(cell.shape, np.nan, np.float32))
+            raise TraceError(
+                "the step keeps a tensor for later, in a list, an attribute or a global; a compiled step keeps nothing",
+                got=f"{node!r}, made at {node.where or line_of(None) or 'an unknown line'}",
+                fix="return it from the step instead",
+            )
+        return made
+
+
+def _constants(given: Any) -> Any:
+    """What a signature says of everything in the arguments that is not a tensor; hashable."""
+    if isinstance(given, Tensor):
+        return Slot
+    if isinstance(given, dict):
+        return tuple((key, _constants(value)) for key, value in given.items())
+    if isinstance(given, (list, tuple)):
+        return (type(given), tuple(_constants(value) for value in given))
+    try:
+        hash(given)
+    except TypeError:
+        raise TraceError(
+            f"an argument of a compiled step is a {type(given).__name__}, which could change without notice",
+            fix="pass tensors, numbers, or tuples, lists and dicts of them",
+        ) from None
+    return (type(given), given)
+
+
+def _cut_rule(g: Node, y: Node, x: Node) -> Node:
+    raise GradError(
+        "backward through the result of a compiled function: its graph is inside the compiled code",
+        fix="compile the whole step, with its backward, or call the plain function",
+    )
+
+
+RESULT = Op("compiled", lambda xp, x: x, lambda x: x, "{x}", ATOM, "The result of a compiled function.", (), "compiled")
+RESULT.vjp(_cut_rule)
+_MARK = Node(None, (), {}, np.zeros(()), True, None)
+
+
+class Plan:
+    """A trace bound to its cells, ready to run."""
+
+    def __init__(self, made: Trace, engine: str, threads: int | None) -> None:
+        self.trace = made
+        self.seen = CHANGES.count
+        self.where = None
+        options = {} if engine == "interpret" else {"threads": threads}
+        self.engine = ENGINES[engine](made, **options)
+        self.gone = _Gone()
+
+    def valid(self) -> bool:
+        """Whether everything that the trace took for granted is still so."""
+        made = self.trace
+        for group, before in made.groups:
+            if group != before and not self._same_group(group, before):
+                return False
+        if CHANGES.count == self.seen:
+            return True
+        if not all(guard() for guard in made.guards):
+            return False
+        return all(plain(module) == before for module, before in made.modules)
+
+    def _same_group(self, group: Any, before: dict[str, Any]) -> bool:
+        """Whether two states of a group differ only in what is read anew for every call."""
+        live = {option.key for option in self.trace.options if option.group is group}
+        if group.keys() != before.keys():
+            return False
+        for key, value in before.items():
+            if key in live and key != "betas":
+                continue
+            now, was = (group[key][1:], value[1:]) if key in live else (group[key], value)
+            if now is not was and (isinstance(now, Tensor) or isinstance(was, Tensor) or now != was):
+                return False
+        return True
+
+    def run(self, tensors: list[Tensor]) -> Any:
+        """One call: gather, run, put everything where it belongs."""
+        made = self.trace
+        arrays = [tensors[number].value for number, _ in made.arguments]
+        arrays += [cell.value for cell, _ in made.cells]
+        arrays += [np.float64(option.read()) for option in made.options]
+        outputs = self.engine.run(arrays)
+        count = len(made.values)
+        results = [wrap(leaf(array)) for array in outputs[:count]]
+        rest = iter(outputs[count:])
+        for cell, _ in made.updates:
+            cell.rebind(next(rest), None)
+        for number, _ in made.argument_updates:
+            tensors[number].rebind(next(rest), None)
+        for cell in made.grads:
+            cell._grad = self.gone.grad_of(cell)
+        for action, args, kwargs in made.deferred:
+            action(*filled(args, results), **filled(kwargs, results))
+        return filled(_cut(made.results, results), results)
+
+
+def _cut(slots: Any, results: list[Tensor]) -> Any:
+    """Marks the results whose gradient would go back into the step, so that backward from them is an error."""
+    for slot in _all_slots(slots):
+        if slot.cut:
+            held = results[slot.number]
+            node = Node(RESULT, (_MARK,), {}, held.value, True, None)
+            results[slot.number] = wrap(node)
+    return slots
+
+
+def _all_slots(given: Any) -> list[Slot]:
+    if isinstance(given, Slot):
+        return [given]
+    if isinstance(given, dict):
+        return [slot for value in given.values() for slot in _all_slots(value)]
+    if isinstance(given, (list, tuple)):
+        return [slot for value in given for slot in _all_slots(value)]
+    return []
+
+
+class _Gone:
+    """What stands in ``.grad`` after a compiled step: its gradients stay inside it."""
+
+    def grad_of(self, cell: Tensor) -> Tensor:
+        """A gradient that says, to whoever reads it, where it is to be had."""
+        node = cell._node
+        return wrap(leaf(_Inside(Spec(node.shape, node.dtype))))
+
+
+class _Inside:
+    """The value of a gradient that was not kept."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.shape, self.dtype = spec.shape, spec.dtype
+
+    def read(self, *_: object, **__: object) -> Any:
+        raise GradError(
+            "the gradients of a compiled step stay inside it: they are computed, used and overwritten there",
+            fix="return p.grad from the step to have it, or call the plain function",
+        )
+
+    __array__ = __array_ufunc__ = __array_function__ = __getattr__ = __getitem__ = __len__ = __iter__ = read

@@ -1,0 +1,382 @@
+"""Tracing: run a step once with symbols in place of numbers, and keep what it computes, from what, into which cells.
+
+The step runs through the same Tensors and the same code as always; `Tracer` is what `dispatch.apply` calls instead of
+computing. A cell that existed before and was rebound is state: it goes in and comes out. Everything that the trace
+rebinds is put back when it is over, so that a trace changes nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..dispatch import STATE, leaf
+from ..errors import TraceError, here
+from ..graph import CONSTANT, Node, Operation, Origin, Overwritten, OverwrittenValue, Params, Symbol
+from ..spec import Spec, float64
+from ..tensor import Tensor, wrap
+
+VIEWS = ("reshape", "permute", "expand", "slice", "detach", "flip")
+
+
+@dataclass(eq=False)
+class Step:
+    """One op of a traced step; `inputs` are Symbols and arrays."""
+
+    op: Any
+    inputs: tuple[Any, ...]
+    params: Params
+    out: Symbol
+    origin: Origin | None
+
+
+@dataclass(eq=False)
+class Option:
+    """An option of an optimizer that a schedule may change: read anew for every call."""
+
+    group: Any
+    key: str
+    place: int | None
+    symbol: Symbol
+
+    def read(self) -> Any:
+        """What it is now."""
+        value = self.group[self.key] if self.place is None else self.group[self.key][self.place]
+        return value.value if isinstance(value, Tensor) else value
+
+
+@dataclass(eq=False)
+class Trace:
+    """What a traced step is: steps in order, what goes in, what comes out."""
+
+    steps: list[Step]
+    arguments: list[tuple[int, Symbol]]
+    """The tensors the step was called with that it reads: their number, and their symbol."""
+    cells: list[tuple[Tensor, Any]]
+    """Tensors from elsewhere that it reads: the cell, and what stands for its value in the steps."""
+    options: list[Option]
+    updates: list[tuple[Tensor, Any]]
+    """Cells that are rebound: to this value."""
+    argument_updates: list[tuple[int, Any]]
+    grads: list[Tensor]
+    """Tensors whose ``.grad`` is another one after the step."""
+    results: Any
+    """What the step returned, with a `Slot` in place of every tensor."""
+    values: list[Any]
+    """The value that each Slot stands for."""
+    deferred: list[tuple[Callable[..., Any], Any, Any]]
+    guards: list[Callable[[], bool]]
+    groups: list[tuple[Any, Any]]
+    """Parameter groups that were read, and what was in them."""
+    modules: list[tuple[Any, dict[str, Any]]]
+    """Modules that ran, and their plain attributes: mode, rates, flags."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """In a result: the tensor whose value has this number; `cut` when its gradient would go back into the step."""
+
+    number: int
+    cut: bool = False
+
+
+def symbol(shape: Any, dtype: Any) -> Symbol:
+    return Symbol(np.empty(shape, dtype))
+
+
+class Tracer:
+    """Records what a step computes. See `dispatch.Tracing`."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.rebinds: dict[int, tuple[Tensor, Node]] = {}
+        self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.old_values: list[tuple[Node, Any]] = []
+        self.options: dict[tuple[int, str, int | None], Option] = {}
+        self.groups: dict[int, Any] = {}
+        self.deferred: list[tuple[Callable[..., Any], Any, Any]] = []
+        self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        self.guards: list[Callable[[], bool]] = []
+        self.modules: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+    # -- what dispatch and the cells tell ---------------------------------------------------------------------------
+
+    def __call__(self, op: Operation, inputs: tuple[Node, ...], params: Params) -> Node:
+        values = [node.value for node in inputs]
+        for value in values:
+            if isinstance(value, Overwritten):
+                value.read()
+        spec = op.spec(*[node.spec for node in inputs], **params)
+        if op.name in VIEWS:
+            base = values[0]
+            meta = op.value(np, base.meta if isinstance(base, Symbol) else base, **params)
+        else:
+            meta = np.empty(spec.shape, spec.dtype)
+        made = Symbol(meta)
+        needs = STATE.grad and op.differentiable and spec.dtype.kind == "f" and any(n.requires_grad for n in inputs)
+        origin = STATE.origin or Origin(here(2), STATE.scope)
+        self.steps.append(Step(op, tuple(values), params, made, origin))
+        return Node(op, inputs, params, made, needs, origin)
+
+    def rebound(self, cell: Tensor) -> None:
+        if id(cell) not in self.rebinds:
+            self.rebinds[id(cell)] = (cell, cell._node)
+
+    def grad_set(self, cell: Tensor) -> None:
+        if id(cell) not in self.grads:
+            self.grads[id(cell)] = (cell, cell._grad)
+
+    def grad_read(self, cell: Tensor) -> None:
+        if id(cell) not in self.grads:  # what it was before the step decides what the step does
+            held = cell._grad
+            self.grads[id(cell)] = (cell, held)
+            self.guards.append(lambda: cell._grad is held)
+
+    def overwritten(self, node: Node) -> None:
+        if not isinstance(node.value, Symbol):
+            self.old_values.append((node, node.value))
+
+    def option(self, group: Any, key: str, place: int | None) -> Any:
+        self.groups.setdefault(id(group), group)
+        value = group[key] if place is None else group[key][place]
+        if isinstance(value, Tensor):
+            return value.double()
+        if value == 0 and key != "lr":  # a rule leaves out what is switched off
+            return value
+        at = (id(group), key, place)
+        if at not in self.options:
+            self.options[at] = Option(group, key, place, symbol((), float64))
+        return wrap(leaf(self.options[at].symbol))
+
+    def defer(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self.deferred.append((action, args, kwargs))
+
+    def state_set(self, owner: Any, name: str) -> None:
+        at = (id(owner), name)
+        if at not in self.attributes:
+            self.attributes[at] = (owner, name, owner.__dict__.get(name, self))
+
+    def entered(self, module: Any) -> None:
+        if id(module) not in self.modules:
+            self.modules[id(module)] = (module, plain(module))
+
+    # -- when it is over --------------------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Put every cell, gradient and attribute back to what it was."""
+        for cell, node in self.rebinds.values():
+            cell._node = node
+        for cell, grad in self.grads.values():
+            cell._grad = grad
+        for node, value in self.old_values:
+            node.value = value
+        for owner, name, value in self.attributes.values():
+            if value is self:
+                owner.__dict__.pop(name, None)
+            else:
+                owner.__dict__[name] = value
+
+    def check_attributes(self) -> None:
+        """Refuse a module whose attribute is another one after every step: a compiled step would not change it."""
+        for owner, name, value in self.attributes.values():
+            now = owner.__dict__.get(name, self)
+            if now is not value and not (isinstance(now, (int, float, str)) and now == value):
+                raise TraceError(
+                    f"the step sets {type(owner).__name__}.{name} to another object each time, which a compiled step "
+                    "cannot do",
+                    fix="keep what changes in a tensor (register_buffer) and write it in place, e.g. with copy_",
+                )
+
+
+def plain(module: Any) -> dict[str, Any]:
+    """The attributes of a module that are numbers, words or flags, and could change what it computes."""
+    kinds = (bool, int, float, str, tuple, type(None))
+    return {name: value for name, value in vars(module).items() if isinstance(value, kinds)}
+
+
+def escaped() -> list[Tensor]:
+    """Tensors that still hold a symbol, which no one should after a trace."""
+    gc.collect()
+    return [cell for cell in gc.get_objects() if isinstance(cell, Tensor) and isinstance(cell._node.value, Symbol)]
+
+
+@contextmanager
+def tracing(tracer: Tracer) -> Iterator[None]:
+    """While it is on, operations are recorded and not computed."""
+    if STATE.tracer is not None:
+        raise TraceError("a compiled step is called inside another one that is being traced",
+                         fix="call the plain function there")  # fmt: skip
+    outer, STATE.tracer = STATE.tracer, tracer
+    scope = STATE.scope
+    try:
+        yield
+    finally:
+        STATE.tracer, STATE.scope = outer, scope
+
+
+def trace(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Trace:
+    """Trace a call of ``function``. Raises TraceError where it does what a compiled step cannot."""
+    tracer = Tracer()
+    tensors = flatten((args, kwargs))
+    known: dict[int, tuple[int, Symbol]] = {}
+    with tracing(tracer):
+        try:
+            for number, tensor in enumerate(tensors):
+                _enter(tracer, tensor, number, known)
+            returned = function(*args, **kwargs)
+            return _finish(tracer, tensors, known, returned)
+        except OverwrittenValue as error:
+            raise TraceError(str(error.asked), fix="use the form that makes a new tensor") from None
+        finally:
+            tracer.restore()
+
+
+def _enter(tracer: Tracer, tensor: Tensor, number: int, known: dict[int, tuple[int, Symbol]]) -> None:
+    """Put a symbol into an argument's cell."""
+    if id(tensor) in known:
+        return
+    node = tensor.node
+    if node.requires_grad and (tensor._base is not None or node.op is not None):
+        raise TraceError(
+            "an argument of a compiled step is the result of a recorded operation: its gradient would end there",
+            got=repr(node),
+            fix="pass x.detach(), or compute it inside the step",
+        )
+    made = Symbol(np.empty(node.shape, node.dtype))
+    stand_in = leaf(made, node.requires_grad)
+    stand_in.cell, stand_in.hooks = node.cell, node.hooks
+    tracer.rebinds[id(tensor)] = (tensor, tensor._node)
+    tensor._node = stand_in
+    if tensor._base is not None:
+        tensor._seen = tensor._base.node
+    known[id(tensor)] = (number, made)
+
+
+def _finish(tracer: Tracer, tensors: list[Tensor], known: dict[int, tuple[int, Symbol]], returned: Any) -> Trace:
+    """Sort out what was read, what was rebound and what came out."""
+    values: list[Any] = []
+    results = _slots(returned, values)
+    deferred = [(action, _slots(args, values), _slots(kwargs, values)) for action, args, kwargs in tracer.deferred]
+    updates: list[tuple[Tensor, Any]] = []
+    argument_updates: list[tuple[int, Any]] = []
+    old_cells: dict[int, Tensor] = {}
+    originals = {id(node): value for node, value in tracer.old_values}
+    for cell, node in tracer.rebinds.values():
+        new = cell._node.value
+        if id(cell) in known:
+            if new is not known[id(cell)][1]:
+                argument_updates.append((known[id(cell)][0], new))
+            continue
+        old = originals.get(id(node), node.value)
+        if isinstance(old, (Symbol, Overwritten)):
+            continue  # born in the step: not state
+        old_cells[id(old)] = cell
+        updates.append((cell, new))
+    tracer.check_attributes()
+    grads = [
+        cell for cell, held in tracer.grads.values()
+        if cell._grad is not held and cell._grad is not None and isinstance(cell._grad._node.value, Symbol)
+    ]  # fmt: skip
+    read = _arrays_read(tracer.steps, values, [value for _, value in (*updates, *argument_updates)])
+    cells = _cells_of(read, old_cells)
+    return Trace(
+        steps=tracer.steps,
+        arguments=[*known.values()],
+        cells=cells,
+        options=list(tracer.options.values()),
+        updates=updates,
+        argument_updates=argument_updates,
+        grads=grads,
+        results=results,
+        values=values,
+        deferred=deferred,
+        guards=tracer.guards,
+        groups=[(group, dict(group)) for group in tracer.groups.values()],
+        modules=list(tracer.modules.values()),
+    )
+
+
+def _slots(given: Any, values: list[Any]) -> Any:
+    """``given`` with every tensor in it replaced by a Slot."""
+    if isinstance(given, Tensor):
+        node = given.node
+        values.append(node.value)
+        return Slot(len(values) - 1, node.requires_grad and not node.released and node.op is not None)
+    if isinstance(given, dict):
+        return {key: _slots(value, values) for key, value in given.items()}
+    if isinstance(given, tuple) and hasattr(given, "_fields"):
+        return type(given)(*(_slots(value, values) for value in given))
+    if isinstance(given, (list, tuple)):
+        return type(given)(_slots(value, values) for value in given)
+    return given
+
+
+def filled(results: Any, tensors: Sequence[Any]) -> Any:
+    """`_slots` undone: the results with tensors in place of the slots."""
+    if isinstance(results, Slot):
+        return tensors[results.number]
+    if isinstance(results, dict):
+        return {key: filled(value, tensors) for key, value in results.items()}
+    if isinstance(results, tuple) and hasattr(results, "_fields"):
+        return type(results)(*(filled(value, tensors) for value in results))
+    if isinstance(results, (list, tuple)):
+        return type(results)(filled(value, tensors) for value in results)
+    return results
+
+
+def flatten(given: Any) -> list[Tensor]:
+    """All tensors in nested containers, in order."""
+    if isinstance(given, Tensor):
+        return [given]
+    if isinstance(given, Mapping):
+        return [tensor for value in given.values() for tensor in flatten(value)]
+    if isinstance(given, (list, tuple)):
+        return [tensor for value in given for tensor in flatten(value)]
+    return []
+
+
+def _arrays_read(steps: list[Step], *more: list[Any]) -> dict[int, Any]:
+    """The arrays among the inputs of all steps, and among other values, by id."""
+    found: dict[int, Any] = {}
+    for step in steps:
+        for value in step.inputs:
+            if not isinstance(value, Symbol):
+                found[id(value)] = value
+    for values in more:
+        for value in values:
+            if not isinstance(value, Symbol):
+                found[id(value)] = value
+    return found
+
+
+def _cells_of(arrays: dict[int, Any], known: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
+    """The cells that show these arrays; an array without one is a constant of the step.
+
+    A Node does not know which cells hold it, so the garbage collector is asked, once for all.
+    """
+    cells = {key: cell for key, cell in known.items() if key in arrays}
+    unknown = [array for key, array in arrays.items() if key not in cells]
+    if unknown:
+        nodes = [n for n in gc.get_referrers(*unknown) if type(n) is Node and id(n.value) in arrays]
+        nodes = [n for n in nodes if n.origin is not CONSTANT]
+        if nodes:
+            wanted = {id(n) for n in nodes}
+            for cell in gc.get_referrers(*nodes):
+                if isinstance(cell, Tensor) and id(cell._node) in wanted:
+                    cells.setdefault(id(cell._node.value), cell)
+    return [(cell, arrays[key]) for key, cell in cells.items()]
+
+
+def specs_of(tensors: Sequence[Tensor]) -> tuple[Any, ...]:
+    """What a signature says of the tensors a step is called with."""
+    order: dict[int, int] = {}
+    found = []
+    for tensor in tensors:
+        node = tensor.node
+        found.append((order.setdefault(id(tensor), len(order)), Spec(node.shape, node.dtype), node.requires_grad))
+    return tuple(found)
