@@ -367,6 +367,8 @@ class Tensor(Methods):
         elif old.requires_grad and not STATE.grad:
             with GradMode(True):
                 new = replace(old, new)
+        if isinstance(new.value, np.ndarray) and not new.value.flags.c_contiguous:
+            new.value = np.ascontiguousarray(new.value)  # entries stay in order, so that any reshape is a view
         self._hold(new)
         _overwrite(old, here(2))
 

@@ -162,6 +162,14 @@ def test_scalar_tensors_index_like_numbers():
     assert x[gg.tensor(1), gg.tensor(-1)].item() == 5
     assert x[0, gg.tensor(1) :].tolist() == [1, 2]
     assert [1, 2, 3][gg.tensor(1)] == 2
+    x[gg.tensor(1)] += 10  # a view, as with numbers
+    row = x[gg.tensor(0)]
+    row -= 1
+    assert x.tolist() == [[-1, 0, 1], [13, 14, 15]]
+    z = gg.tensor(2.0)
+    assert z[z > 1].tolist() == [2.0] and z[z < 1].tolist() == []
+    z[z > 1] = 5.0
+    assert z.item() == 5.0
 
 
 def test_iteration_length_and_membership():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dispatch import apply, leaf
+from ..dispatch import STATE, apply, leaf
 from ..errors import ArgumentError, DtypeError, IndexRangeError
 from ..graph import Node, Symbol
 from ..ops import index as ops
@@ -64,6 +64,8 @@ def _covers(part: Any) -> int:
 
 
 def _as_index(part: Any) -> Any:
+    if isinstance(part, Tensor) and not part.ndim and not is_float(part.dtype) and STATE.tracer is None:
+        return part.item()  # a number, or a boolean: the result is a view
     if part is None or part is Ellipsis or isinstance(part, (slice, bool, Tensor)):
         return part
     if isinstance(part, (int, np.integer)):

@@ -257,7 +257,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
         raise IndexRangeError(f"topk: {k} entries of dimension {axis}, which has {input.shape[axis]}")
     order = argsort(input, axis, largest)
-    order = narrow_(order, axis, 0, k) if input.ndim else order
+    order = narrow_(order, axis, 0, k).clone() if input.ndim else order
     return Extreme(_along(input, order, axis), order)
 
 
@@ -269,7 +269,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     axis = dimension(dim, input.ndim)
     if not input.ndim:
         return Extreme(input.clone(), argsort(input))
-    order = narrow_(argsort(input, axis), axis, (input.shape[axis] - 1) // 2, 1)
+    order = narrow_(argsort(input, axis), axis, (input.shape[axis] - 1) // 2, 1).clone()
     found = _along(input, order, axis)
     return Extreme(found, order) if keepdim else Extreme(squeeze(found, axis), squeeze(order, axis))
 

@@ -69,8 +69,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         raise ArgumentError("view(dtype) reinterprets memory and is not covered", fix="use .to(dtype)")
     wanted = _flexible(shape, math.prod(node.shape), node.shape)
     made = view(input, ops.reshape, {"shape": wanted})
-    if not shares_memory(made._node, node):
-        made._base = None  # the entries had to be copied
+    if math.prod(wanted) > 1 and not shares_memory(made._node, node):
+        made._base = None  # the entries had to be copied; a single one never has to
     return made
 
 

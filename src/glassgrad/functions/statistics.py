@@ -88,7 +88,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Ext
         raise IndexRangeError(f"kthvalue: entry {k} of {input.shape[axis] if input.ndim else 1}", fix="count from 1")
     if not input.ndim:
         return Extreme(input.clone(), argsort(input))
-    place = narrow_(argsort(input, axis), axis, k - 1, 1)
+    place = narrow_(argsort(input, axis), axis, k - 1, 1).clone()
     found = gather(input, axis, place)
     return Extreme(found, place) if keepdim else Extreme(squeeze(found, axis), squeeze(place, axis))
 

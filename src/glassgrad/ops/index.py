@@ -158,7 +158,8 @@ def _index_spec(x: Spec, *indices: Spec, axes: Axes) -> Spec:
 def index(xp: Any, x: Array, *indices: Array, axes: Axes) -> Array:
     if axes == (0,):
         return x.take(indices[0], 0)
-    return x[_key(x.ndim, indices, axes)]
+    made = x[_key(x.ndim, indices, axes)]
+    return np.ascontiguousarray(made) if xp is np and made.ndim > 1 else made  # NumPy picks in another order
 
 
 @index.vjp_each

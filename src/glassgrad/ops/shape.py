@@ -267,7 +267,7 @@ def _(index: int, g: Node, y: Node, *xs: Node, axis: int) -> Node:
     says="Turns the order along axes; the gradient is turned back.",
 )  # fmt: skip
 def flip(xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
-    return xp.flip(x, axes)
+    return xp.ascontiguousarray(xp.flip(x, axes)) if x.ndim else x
 
 
 flip.vjp(lambda g, y, x, *, axes: flip(g, axes=axes))
