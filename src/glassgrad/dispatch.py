@@ -106,7 +106,12 @@ def constant(number: bool | int | float, dtype: Dtype) -> Node:
     """The 0-d Node of a number that is written in the code; one Node for the same number."""
     node = _small.get((number, dtype))
     if node is None:
-        node = Node(None, (), {}, np.array(number, dtype), False, CONSTANT)
+        if -1e38 < number < 1e38:
+            value = np.array(number, dtype)
+        else:
+            with np.errstate(over="ignore"):  # what the dtype cannot hold is inf
+                value = np.array(number, dtype)
+        node = Node(None, (), {}, value, False, CONSTANT)
         if number and len(_small) < 10_000:  # 0.0 and -0.0 are equal as keys
             _small[number, dtype] = node
     return node

@@ -1,6 +1,8 @@
 """Every public function beside torch: values, dtypes and gradients, as a function, as a method and in place."""
 
 import inspect
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +55,16 @@ def test_in_place_methods_are_those_of_torch():
 def test_every_function_has_a_call():
     assert set(CALLS) | set(ELSEWHERE) >= set(FUNCTIONS), sorted(set(FUNCTIONS) - set(CALLS) - set(ELSEWHERE))
     assert set(CALLS) <= set(FUNCTIONS), sorted(set(CALLS) - set(FUNCTIONS))
+
+
+def test_every_method_is_tried():
+    """Methods that are no functions are called in some test beside torch, or are glassgrad's own."""
+    own = {"node", "value", "write", "rebind"}
+    folder = Path(__file__).parents[1]
+    text = "".join(file.read_text() for part in ("functions", "autograd") for file in (folder / part).glob("*.py"))
+    functions = set(FUNCTIONS) | {f"{name}_" for name in FUNCTIONS}
+    names = {name for name in dir(Tensor) if not name.startswith("_")} - own - functions
+    assert not {name for name in names if not re.search(rf"\.{name}\b", text)}
 
 
 class ByMethod:

@@ -115,6 +115,16 @@ def test_views_of_views(m):
 
 
 @beside_torch
+def test_contiguous_copies_only_what_is_not(m):
+    x = m.arange(6, dtype=m.float64).reshape(2, 3)
+    x.contiguous().add_(10)
+    y = x.t().contiguous()
+    y.mul_(2)
+    y.view(-1)[0] = 7
+    return x, y, x.expand(2, 2, 3).contiguous().add_(1)
+
+
+@beside_torch
 def test_detach_shares(m):
     x = leaf(m, 1.0, 2.0, 3.0)
     d = x.detach()

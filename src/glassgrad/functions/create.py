@@ -138,7 +138,8 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     """A tensor of shape ``size`` with ``fill_value`` everywhere."""
     check_device(device)
     number = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return _leaf(np.full(sizes((size,)), number, _dtype(dtype, number_dtype(number))), requires_grad)
+    with np.errstate(all="ignore"):
+        return _leaf(np.full(sizes((size,)), number, _dtype(dtype, number_dtype(number))), requires_grad)
 
 
 @function(method=False)

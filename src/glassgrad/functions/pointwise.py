@@ -302,20 +302,21 @@ def clone(input: Tensor) -> Tensor:
 
 
 @method_only("to")
-def _to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """This tensor in another dtype; a device must be the CPU."""
+def _to(
+    self: Tensor, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False, copy: bool = False
+) -> Tensor:
+    """This tensor in another dtype, or in that of another tensor; a device must be the CPU. A new one with ``copy``."""
     from .create import check_device
 
-    for given in (*args, *kwargs.values()):
-        if isinstance(given, bool) or given is None:
-            continue
+    for given in (*args, device):
         if isinstance(given, Tensor):
-            return type_(self, given.dtype)
-        if isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda", "mps", "xpu"):
+            dtype = given.dtype
+        elif isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda", "mps", "xpu"):
             check_device(given)
-            continue
-        return type_(self, given)
-    return self
+        elif given is not None and not isinstance(given, bool):
+            dtype = given
+    made = self if dtype is None else type_(self, dtype)
+    return clone(made) if copy and made is self else made
 
 
 @method_only("type", "astype")
@@ -341,9 +342,15 @@ def _type_as(self: Tensor, other: Tensor) -> Tensor:
     return type_(self, other.dtype)
 
 
-@method_only("cpu", "contiguous", "requires_grad_cpu")
+@method_only()
+def contiguous(self: Tensor, *_: Any, **__: Any) -> Tensor:
+    """This tensor if its entries lie in order, else a copy of it in which they do."""
+    return self if self.is_contiguous() else clone(self)
+
+
+@method_only("cpu")
 def _itself(self: Tensor, *_: Any, **__: Any) -> Tensor:
-    """This tensor: it is on the CPU and in order."""
+    """This tensor: it is on the CPU."""
     return self
 
 

@@ -28,7 +28,7 @@ def zeros(shape: Shape, dtype: Dtype) -> Node:
     says="A copy; the gradient passes unchanged.",
 )  # fmt: skip
 def copy(xp: Any, x: Array) -> Array:
-    return xp.array(x, copy=True)
+    return np.array(x, copy=True, order="C") if xp is np else xp.array(x, copy=True)
 
 
 copy.vjp(lambda g, y, x: g)
