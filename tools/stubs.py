@@ -86,7 +86,7 @@ def methods() -> str:
         elif callable(made):
             lines += ["    " + line for line in declarations(name, made, method=True)]
     header = (
-        f"from builtins import {KINDS}\nfrom collections.abc import Callable, Sequence\n"
+        f"from builtins import {KINDS}\nfrom collections.abc import Callable, Iterator, Sequence\n"
         "from typing import Any, overload\n\n"
         "from .autograd.backward import RemovableHandle\nfrom .functions.rand import Generator\n"
         "from .functions.reduction import Extreme\nfrom .functions.statistics import Range\n"

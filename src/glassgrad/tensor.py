@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -257,36 +256,8 @@ class Tensor(Methods):
             )  # fmt: skip
         return bool(self.value.item())
 
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if is_float(self.dtype):
-            raise TypeMismatch("only an integer tensor of one entry can be an index", got=str(self.node.spec))
-        return int(self.item())
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeMismatch("len() of a 0-d tensor")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if not self.shape:
-            raise TypeMismatch("iteration over a 0-d tensor")
-        return iter([self[position] for position in range(self.shape[0])])
-
-    def __contains__(self, element: Any) -> bool:
-        other = element.value if isinstance(element, Tensor) else element
-        return bool((np.asarray(self.value) == other).any())
-
     def __hash__(self) -> int:
         return id(self)
-
-    def __format__(self, style: str) -> str:
-        return format(self.item(), style) if style and not self.shape else str(self)
 
     def __repr__(self) -> str:
         return describe(self.node)

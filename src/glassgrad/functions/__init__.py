@@ -16,6 +16,7 @@ from . import (  # noqa: F401  (they declare)
     picking,
     pointwise,
     products,
+    python,
     rand,
     reduction,
     shaping,
