@@ -109,7 +109,8 @@ def face() -> str:
         "from ..spec import Dtype, Shape\nfrom ..spec import default_dtype as get_default_dtype\n"
         "from ..spec import promote_types as promote_types\nfrom ..spec import set_default_dtype as set_default_dtype\n"
         "from ..tensor import Tensor as Tensor\nfrom .rand import Generator as Generator\n"
-        "from .facts import finfo as finfo\nfrom .facts import iinfo as iinfo\n"
+        "from .facts import cuda as cuda\nfrom .facts import finfo as finfo\nfrom .facts import iinfo as iinfo\n"
+        "from .facts import linalg as linalg\n"
         "from .reduction import Extreme\nfrom .statistics import Range\n\n"
         "FUNCTIONS: dict[str, Callable[..., Any]]\ndefault_generator: Generator\n"
     )

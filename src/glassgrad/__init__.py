@@ -18,8 +18,8 @@ from . import functions as _functions
 from .errors import GlassgradError
 from .errors import NotCovered as _NotCovered
 from .functions import *  # noqa: F403
-from .functions.create import check_device as _check_device
 from .nn import functional
+from .spec import Device as device
 from .spec import Dtype as dtype
 from .spec import float32 as float
 from .spec import float64 as double
@@ -35,12 +35,6 @@ __all__ = [
     "nan", "newaxis", "nn", "optim", "pi", "utils",
 ]  # fmt: skip
 __all__ += _functions.__all__
-
-
-def device(name: _Any = "cpu") -> str:
-    """The name of a device: "cpu" is the only one there is."""
-    _check_device(name)
-    return "cpu"
 
 
 def __getattr__(name: str) -> _Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import DtypeError, ShapeError
+from .errors import DtypeError, NotCovered, ShapeError
 
 Shape = tuple[int, ...]
 Dtype = np.dtype[Any]
@@ -28,6 +28,21 @@ RANK = {dtype: rank for rank, dtype in enumerate(DTYPES)}
 CATEGORY = {bool_: 0, int32: 1, int64: 1, float32: 2, float64: 2}
 
 _default = [float32]
+
+
+class Device(str):
+    """The name of a device: "cpu" is the only one there is."""
+
+    type = property(lambda self: "cpu")
+    index = property(lambda self: None)
+
+    def __new__(cls, name: object = "cpu", index: int | None = None) -> Device:
+        if str(name).split(":")[0] != "cpu":
+            raise NotCovered(f"there is no device {name!r}", fix="leave device out: glassgrad computes on the CPU")
+        return super().__new__(cls, "cpu")
+
+
+CPU = Device()
 
 
 class Spec(NamedTuple):

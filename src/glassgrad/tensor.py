@@ -19,7 +19,7 @@ from .op import Op
 from .ops.compare import cast
 from .ops.shape import detach, replace, slice_scatter
 from .printing import describe
-from .spec import CATEGORY, Dtype, Shape, default_dtype, is_float
+from .spec import CATEGORY, CPU, Device, Dtype, Shape, default_dtype, is_float
 
 if TYPE_CHECKING:
     from .methods import Methods  # functions become methods when they are declared: tools/stubs.py writes them out
@@ -100,8 +100,8 @@ class Tensor(Methods):
         return len(self.node.shape)
 
     @property
-    def device(self) -> str:
-        return "cpu"
+    def device(self) -> Device:
+        return CPU
 
     @property
     def is_leaf(self) -> bool:

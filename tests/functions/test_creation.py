@@ -117,6 +117,28 @@ def test_detach_in_place(m):
     return x.grad, y.requires_grad, y.is_leaf, refused((x * 2)[:1].detach_)
 
 
+@beside_torch
+def test_what_scripts_ask_first(m):
+    device = m.device("cuda" if m.cuda.is_available() else "cpu")
+    m.cuda.manual_seed_all(0)
+    x = m.ones(2, device=device)
+    return [
+        str(device), device.type, device.index, x.device.type, x.device == device, isinstance(x.device, m.device),
+        m.cuda.device_count(), m.ones(2).to(device), m.finfo(m.float32).eps, m.iinfo(m.int64).max,
+    ]  # fmt: skip
+
+
+@beside_torch
+def test_linalg(m):
+    x, s = m.arange(6, dtype=m.float64).reshape(2, 3), m.arange(9, dtype=m.float64).reshape(3, 3)
+    f = m.linalg
+    return [
+        f.norm(x), f.norm(x, dim=1), f.norm(x, 1, dim=0), f.norm(x[0], 3), f.vector_norm(x, 3, dim=1, keepdim=True),
+        f.norm(x, "fro"), f.norm(x, dim=(0, 1)), f.matmul(x, s), f.multi_dot([x, s, s]), f.diagonal(s),
+        f.diagonal(s, offset=1), f.matrix_power(s, 3), f.cross(s, s + x[1]),
+    ]  # fmt: skip
+
+
 def test_names_of_numpy():
     x = gg.ones(2)
     assert x.astype(gg.int64).dtype == gg.int64 and x.astype("float32") is x

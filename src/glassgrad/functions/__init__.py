@@ -22,15 +22,15 @@ from . import (  # noqa: F401  (they declare)
     shaping,
     statistics,
 )  # fmt: skip
-from .facts import finfo, iinfo
+from .facts import cuda, finfo, iinfo, linalg
 from .rand import Generator, default_generator
 from .register import FUNCTIONS
 
 globals().update(FUNCTIONS)
 
 __all__ = [
-    "Generator", "Tensor", "bool", "default_generator", "enable_grad", "finfo", "float32", "float64",
-    "get_default_dtype", "iinfo", "inference_mode", "int32", "int64", "is_grad_enabled", "no_grad", "promote_types",
-    "set_default_dtype", "set_grad_enabled", "set_printoptions",
+    "Generator", "Tensor", "bool", "cuda", "default_generator", "enable_grad", "finfo", "float32", "float64",
+    "get_default_dtype", "iinfo", "inference_mode", "int32", "int64", "is_grad_enabled", "linalg", "no_grad",
+    "promote_types", "set_default_dtype", "set_grad_enabled", "set_printoptions",
 ]  # fmt: skip
 __all__ += list(FUNCTIONS)

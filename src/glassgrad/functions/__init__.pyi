@@ -16,8 +16,10 @@ from ..spec import promote_types as promote_types
 from ..spec import set_default_dtype as set_default_dtype
 from ..tensor import Tensor as Tensor
 from .rand import Generator as Generator
+from .facts import cuda as cuda
 from .facts import finfo as finfo
 from .facts import iinfo as iinfo
+from .facts import linalg as linalg
 from .reduction import Extreme
 from .statistics import Range
 
@@ -33,6 +35,7 @@ __all__ = [
     "Generator",
     "Tensor",
     "bool",
+    "cuda",
     "default_generator",
     "enable_grad",
     "finfo",
@@ -44,6 +47,7 @@ __all__ = [
     "int32",
     "int64",
     "is_grad_enabled",
+    "linalg",
     "no_grad",
     "promote_types",
     "set_default_dtype",
@@ -158,6 +162,7 @@ __all__ = [
     "swapaxes",
     "swapdims",
     "movedim",
+    "moveaxis",
     "t",
     "squeeze",
     "unsqueeze",
@@ -170,6 +175,7 @@ __all__ = [
     "stack",
     "hstack",
     "vstack",
+    "row_stack",
     "narrow",
     "split",
     "chunk",
@@ -246,6 +252,33 @@ __all__ = [
     "adjoint",
     "cartesian_prod",
     "vander",
+    "sum",
+    "mean",
+    "var",
+    "std",
+    "var_mean",
+    "amax",
+    "amin",
+    "max",
+    "min",
+    "argmax",
+    "argmin",
+    "all",
+    "any",
+    "count_nonzero",
+    "nansum",
+    "prod",
+    "cumsum",
+    "cumprod",
+    "argsort",
+    "sort",
+    "topk",
+    "median",
+    "logsumexp",
+    "softmax",
+    "log_softmax",
+    "norm",
+    "diff",
     "is_nonzero",
     "is_complex",
     "is_signed",
@@ -285,33 +318,6 @@ __all__ = [
     "isneginf",
     "isreal",
     "rsub",
-    "sum",
-    "mean",
-    "var",
-    "std",
-    "var_mean",
-    "amax",
-    "amin",
-    "max",
-    "min",
-    "argmax",
-    "argmin",
-    "all",
-    "any",
-    "count_nonzero",
-    "nansum",
-    "prod",
-    "cumsum",
-    "cumprod",
-    "argsort",
-    "sort",
-    "topk",
-    "median",
-    "logsumexp",
-    "softmax",
-    "log_softmax",
-    "norm",
-    "diff",
     "manual_seed",
     "seed",
     "initial_seed",
@@ -529,6 +535,7 @@ def meshgrid(*tensors: Any, indexing: _str = ...) -> _tuple[Tensor, ...]: ...
 def min(input: Tensor, dim: Any = ..., keepdim: _bool = ...) -> Any: ...
 def minimum(input: Any, other: Any) -> Tensor: ...
 def mm(input: Tensor, mat2: Tensor) -> Tensor: ...
+def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor: ...
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor: ...
 def msort(input: Tensor) -> Tensor: ...
 def mul(input: Any, other: Any) -> Tensor: ...
@@ -574,6 +581,7 @@ def result_type(tensor1: Any, tensor2: Any) -> Any: ...
 def roll(input: Tensor, shifts: Any, dims: Any = ...) -> Tensor: ...
 def rot90(input: Tensor, k: _int = ..., dims: Sequence[_int] = ...) -> Tensor: ...
 def round(input: Tensor, *, decimals: _int = ...) -> Tensor: ...
+def row_stack(tensors: Sequence[Tensor]) -> Tensor: ...
 def rsqrt(input: Tensor) -> Tensor: ...
 def rsub(input: Tensor, other: Any, *, alpha: _float = ...) -> Tensor: ...
 def scatter(input: Tensor, dim: _int, index: Tensor, src: Any = ..., *, value: Any = ...) -> Tensor: ...

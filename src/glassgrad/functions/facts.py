@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import functools
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,10 +13,34 @@ import numpy as np
 from ..errors import NotCovered, ShapeError, StateError
 from ..spec import DTYPES
 from ..tensor import Tensor
+from .arranging import cross, matrix_power
 from .create import zeros
+from .picking import diagonal
+from .products import matmul
+from .reduction import norm
 from .register import function, method_only
 
 finfo, iinfo = np.finfo, np.iinfo
+
+
+def _linalg_norm(x: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The p-norm of the entries along ``dim``; of a matrix only Frobenius' norm is covered."""
+    axes = dim if isinstance(dim, (tuple, list)) else (dim,)
+    if isinstance(ord, str) and ord != "fro":
+        raise NotCovered(f"linalg.norm: ord={ord!r} is not covered", fix='use a number, or "fro"')
+    if ord is not None and ord != "fro" and (len(axes) == 2 or (dim is None and x.ndim == 2)):
+        raise NotCovered("linalg.norm: of a matrix only Frobenius' norm is covered", fix="use x.norm(p)")
+    return norm(x if dtype is None else x.to(dtype), 2 if ord is None else ord, dim, keepdim)
+
+
+def _diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonal of the last two dimensions: a view."""
+    return diagonal(A, offset, dim1, dim2)
+
+
+def _multi_dot(tensors: Sequence[Tensor]) -> Tensor:
+    """The product of several matrices, from left to right."""
+    return functools.reduce(matmul, tensors)
 
 
 @method_only()
@@ -96,6 +123,16 @@ def result_type(tensor1: Any, tensor2: Any) -> Any:
     return rule(specs, [x for x in given if not isinstance(x, Tensor)])
 
 
+cuda = SimpleNamespace(
+    is_available=lambda: False, device_count=lambda: 0, manual_seed=lambda seed: None,
+    manual_seed_all=lambda seed: None, empty_cache=lambda: None, synchronize=lambda device=None: None,
+)  # fmt: skip
+"""What scripts ask before they go on on the CPU."""
+linalg = SimpleNamespace(
+    norm=_linalg_norm, vector_norm=_linalg_norm, matmul=matmul, cross=cross, matrix_power=matrix_power,
+    diagonal=_diagonal, multi_dot=_multi_dot,
+)  # fmt: skip
+"""The functions of ``torch.linalg`` that are covered."""
 FACTS: dict[str, Any] = {
     "is_cuda": lambda self: False,
     "is_mps": lambda self: False,

@@ -133,7 +133,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return view(input, ops.permute, {"axes": tuple(axes)})
 
 
-@function()
+@function(names=("moveaxis",))
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Dimensions moved to other places; the rest keep their order."""
     sources = source if isinstance(source, (tuple, list)) else (source,)
@@ -235,7 +235,7 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
     return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
-@function(method=False)
+@function(method=False, names=("row_stack",))
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """One below the other: along the first dimension, rows of one-dimensional tensors."""
     return cat([unsqueeze(tensor, 0) if tensor.ndim == 1 else tensor for tensor in tensors], 0)
