@@ -19,6 +19,11 @@ class Target(NamedTuple):
     registers: int
     """How many vector registers there are."""
 
+    @property
+    def has_fma(self) -> bool:
+        """Whether it multiplies and adds in one instruction (as every ARM core with NEON does)."""
+        return bool({"+fma", "+neon"} & set(self.features.split(",")))
+
 
 @functools.cache
 def llvm() -> Any:

@@ -92,6 +92,8 @@ class Module:
     declared: dict[str, str] = field(default_factory=dict)
     globals: list[str] = field(default_factory=list)
     attributes: str = "nounwind"
+    has_fma: bool = True
+    """Whether the target multiplies and adds in one instruction. Where it does not, `fma` is a slow call."""
 
     def function(self, name: str, params: Sequence[tuple[str, Type]], result: Type | None = None) -> Function:
         made = self.functions[name] = Function(self, name, list(params), result)
@@ -114,6 +116,18 @@ class Loop:
     def next(self, *values: Value) -> None:
         """What the carried values are in the next turn."""
         self.after = list(values)
+
+
+@dataclass
+class Detour:
+    """Code for rare lanes that is being written: the values it replaces, and afterwards what they are either way."""
+
+    values: list[Value]
+    results: list[Value] = field(default_factory=list)
+
+    def instead(self, *values: Value) -> None:
+        """What the values are on this way."""
+        self.values = list(values)
 
 
 class Function:
@@ -294,6 +308,10 @@ class Function:
 
     # -- vectors ----------------------------------------------------------------------------------------------------
 
+    def any(self, mask: Value) -> Value:
+        """Whether any lane is set."""
+        return self.intrinsic("vector.reduce.or", mask, result=I1) if mask.type.lanes else mask
+
     def splat(self, a: Value, lanes: int) -> Value:
         """A scalar in every lane."""
         to = a.type.of(lanes)
@@ -437,3 +455,23 @@ class Function:
         yield
         self.jump(done)
         self.label(done)
+
+    @contextmanager
+    def rarely(self, condition: Value, *usual: Value) -> Iterator[Detour]:
+        """if condition: `detour.instead(...)` says what the usual values become; `detour.results` hold them after.
+
+        The code is laid out for the condition to be false nearly always.
+        """
+        before, yes, done = self.block, self.fresh("rare"), self.fresh("after")
+        unlikely = self.make(f"call i1 @llvm.expect.i1({condition}, i1 false)", I1)
+        self.module.declared.setdefault("llvm.expect.i1", "declare i1 @llvm.expect.i1(i1, i1)")
+        self.branch(unlikely, yes, done)
+        self.label(yes)
+        made = Detour(list(usual))
+        yield made
+        last = self.block
+        self.jump(done)
+        self.label(done)
+        for a, b in zip(usual, made.values, strict=True):
+            assert a.type == b.type, f"a detour makes {b} of {a}"
+            made.results.append(self.make(f"phi {a.type} [ {a.text}, %{before} ], [ {b.text}, %{last} ]", a.type))
