@@ -17,9 +17,10 @@ from ..op import ATOM, Op
 from ..spec import Spec
 from ..tensor import Tensor, wrap
 from .interpret import Interpreter
+from .native import Native
 from .trace import Slot, Trace, escaped, filled, flatten, plain, specs_of, trace
 
-ENGINES: dict[str, Callable[..., Any]] = {"interpret": Interpreter}
+ENGINES: dict[str, Callable[..., Any]] = {"interpret": Interpreter, "native": Native}
 
 
 def compile(

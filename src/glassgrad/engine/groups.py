@@ -1,0 +1,96 @@
+"""Groups of values that one kernel computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..op import REGISTRY
+from .access import Access, access
+from .dims import refine, split_strides, spread_flags
+from .program import Val
+
+REDUCTIONS = frozenset({"sum", "amax"})
+FULL, ROW = "full", "row"
+CHEAP = frozenset({"add", "sub", "mul", "neg", "where", "eq", "ne", "lt", "le", "gt", "ge", "cast", "contig"})
+MOST = 28
+"""Values that a loop group may hold before a new one is begun: more would not stay in registers."""
+
+
+def is_elementwise(val: Val) -> bool:
+    """Whether a value is computed entry by entry."""
+    return val.op in ("contig", "iota") or (val.op in REGISTRY and REGISTRY[val.op].kind == "elementwise")
+
+
+@dataclass(eq=False)
+class Group:
+    """Values that one kernel computes."""
+
+    kind: str
+    """loop, matmul, or the name of an op with a kernel of its own."""
+    number: int
+    vals: list[Val] = field(default_factory=list)
+    level: dict[Val, str] = field(default_factory=dict)
+    shape: tuple[int, ...] = ()
+    """The index space."""
+    reduced: tuple[bool, ...] | None = None
+    """For each dimension of `shape` whether it is reduced; None as long as nothing is."""
+    stored: list[Val] = field(default_factory=list)
+    """Those that someone outside the group needs."""
+
+    def add(self, val: Val, level: str = FULL) -> None:
+        self.vals.append(val)
+        self.level[val] = level
+
+    @property
+    def size(self) -> int:
+        count = 1
+        for n in self.shape:
+            count *= n
+        return count
+
+    @property
+    def rows(self) -> int:
+        """How many points the kept dimensions have."""
+        count = 1
+        for n, gone in zip(self.shape, self.reduced or (False,) * len(self.shape), strict=True):
+            count *= 1 if gone else n
+        return count
+
+
+def accesses(val: Val) -> list[Access]:
+    """Where each operand's entries lie; every value has an access after `with_copies`."""
+    found = [access(v) for v in val.ins]
+    assert all(a is not None for a in found)
+    return found  # type: ignore[return-value]
+
+
+def outside(group: Group) -> list[Val]:
+    """The values from elsewhere that a group reads, each once, in order of first use."""
+    found: dict[Val, None] = {}
+    for val in group.vals:
+        for a in accesses(val):
+            if a.base not in group.level:
+                found.setdefault(a.base)
+    return list(found)
+
+
+def repeats(group: Group, found: Access, shape: tuple[int, ...]) -> bool:
+    """Whether a row value is taken once for each row of the group's space, by a value of this shape."""
+    assert group.reduced is not None
+    refined = refine([group.shape, shape])
+    if refined is None or found.offset:
+        return False
+    if not found.strides:  # a single number goes with any shape
+        return group.rows == 1
+    strides = split_strides(shape, found.strides, refined)
+    gone = spread_flags(group.shape, group.reduced, refined)
+    if strides is None or gone is None:
+        return False
+    step = 1
+    for n, s, reduced in reversed(list(zip(refined, strides, gone, strict=True))):
+        if n == 1:
+            continue
+        if s != (0 if reduced else step):
+            return False
+        step *= 1 if reduced else n
+    return True
