@@ -149,6 +149,7 @@ FITS = [
         lambda z: (_double_atanh(z) - 2 * mp.sqrt(z)) / (z * mp.sqrt(z)),
         lambda z: z * mp.sqrt(z) / _double_atanh(z), 0, 0.11112, (4, 10)),
     Fit("SINH", "(sinh(x) - x) / x³ of z = x², |x| <= 1", *_odd(mp.sinh), 0, 1.0, (3, 7)),
+    Fit("TANH", "(tanh(x) - x) / x³ of z = x², |x| <= artanh(1/2)", *_odd(mp.tanh), 0, 0.302, (4, -1)),
     Fit("ERF", "erf(x) / x - 1 of z = x², |x| <= 1", lambda z: _small_erf(z) - 1, lambda z: 1 / _small_erf(z),
         0, 1.0, (6, 12)),
     Fit("ERFC", f"-log2(erfc(x)) of x - {ERF_CENTRE}, x from 1 to where erf(x) rounds to 1", _erfc_bits, _erfc_weight,

@@ -26,7 +26,7 @@ KINDS = {"float32": ir.F32, "float64": ir.F64}
 def compiled(name: str, dtype: str, lanes: int, without: str = "") -> Callable[..., Array]:
     """A function over flat arrays of a whole number of vectors; `without`: a kind of vector instructions."""
     target = jit.restricted(without) if without else jit.host()
-    text = module(name, dtype, lanes, target.has_fma)
+    text = module(name, dtype, lanes, target)
     code = jit.compile_ir(text, target)
     count = 3 if name == "pow" else 2
     run = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * count, ctypes.c_int64)(code.address("kernel"))
@@ -38,13 +38,13 @@ def compiled(name: str, dtype: str, lanes: int, without: str = "") -> Callable[.
         run(*(a.ctypes.data for a in arrays), out.ctypes.data, out.size)
         return out
 
-    call.code = code  # type: ignore[attr-defined]  # the machine code lives as long as this
+    call.run, call.code = run, code  # type: ignore[attr-defined]  # the machine code lives as long as `code`
     return call
 
 
-def module(name: str, dtype: str, lanes: int, has_fma: bool) -> str:
+def module(name: str, dtype: str, lanes: int, target: jit.Target) -> str:
     """The IR of a loop over arrays."""
-    made = ir.Module(has_fma=has_fma)
+    made = ir.Module(has_fma=target.has_fma, has_scalef=target.has_scalef)
     operands = ["x", "y"] if name == "pow" else ["x"]
     f = made.function("kernel", [*((p, ir.PTR) for p in [*operands, "out"]), ("count", ir.I64)])
     f.internal = False

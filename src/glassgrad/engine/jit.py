@@ -24,6 +24,11 @@ class Target(NamedTuple):
         """Whether it multiplies and adds in one instruction (as every ARM core with NEON does)."""
         return bool({"+fma", "+neon"} & set(self.features.split(",")))
 
+    @property
+    def has_scalef(self) -> bool:
+        """Whether it multiplies by powers of 2 in one instruction, for short vectors too."""
+        return {"+avx512f", "+avx512vl"} <= set(self.features.split(","))
+
 
 @functools.cache
 def llvm() -> Any:

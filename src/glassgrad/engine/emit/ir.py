@@ -94,6 +94,8 @@ class Module:
     attributes: str = "nounwind"
     has_fma: bool = True
     """Whether the target multiplies and adds in one instruction. Where it does not, `fma` is a slow call."""
+    has_scalef: bool = False
+    """Whether it multiplies by powers of 2 in one instruction, as AVX-512 with its short vectors does."""
 
     def function(self, name: str, params: Sequence[tuple[str, Type]], result: Type | None = None) -> Function:
         made = self.functions[name] = Function(self, name, list(params), result)
@@ -276,6 +278,19 @@ class Function:
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a * b + c, rounded once."""
         return self.intrinsic("fma", a, b, c)
+
+    def scalef(self, a: Value, n: Value) -> Value | None:
+        """a · 2^n for whole n in one instruction, rounded once; None where there is none for this module and type."""
+        size = a.type.lanes * a.type.bits
+        if not self.module.has_scalef or size not in (128, 256, 512):
+            return None
+        mask = f"i{max(a.type.lanes, 8)} -1"
+        name = f"llvm.x86.avx512.mask.scalef.p{'s' if a.type.kind == 'float' else 'd'}.{size}"
+        rounding = ["i32"] if size == 512 else []
+        types = ", ".join([str(a.type)] * 3 + [mask.split(maxsplit=1)[0], *rounding])
+        self.module.declared.setdefault(name, f"declare {a.type} @{name}({types})")
+        operands = ", ".join([str(a), str(n), f"{a.type} zeroinitializer", mask, *(f"{r} 4" for r in rounding)])
+        return self.make(f"call {a.type} @{name}({operands})", a.type)
 
     def sqrt(self, a: Value) -> Value:
         return self.intrinsic("sqrt", a)

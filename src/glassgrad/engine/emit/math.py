@@ -33,15 +33,21 @@ def _reduce(x: Num) -> tuple[Num, Num, Num]:
     t = madd(x, LOG2E, x.format.magic)
     n = t - x.format.magic
     near = madd(n, -high, x)
-    tail = n * low
-    r = near - tail
-    return t, r, (near - r) - tail
+    r = madd(n, -low, near)
+    return t, r, madd(n, -low, near - r)
 
 
 def _exp_scaled(x: Num) -> tuple[Num, Num]:
     """exp(x) as p · 2^n: (p, magic + n), p from sqrt(1/2) to sqrt(2)."""
     t, r, _ = _reduce(x)
     return madd(r * r, poly(r, tables.EXP), r) + 1.0, t
+
+
+def _exp_closer(x: Num) -> tuple[Num, Num]:
+    """The same, a quarter of a unit more exact for two more instructions: for where other errors come on top."""
+    t, r, _ = _reduce(x)
+    high, low = fast_two_sum(x.const(1.0), r)
+    return high + madd(r * r, poly(r, tables.EXP), low), t
 
 
 def exp(f: Function, x: Value) -> Value:
@@ -73,13 +79,15 @@ def sigmoid(f: Function, x: Value) -> Value:
     """1 / (1 + exp(-x)), for x < 0 as exp(x) / (1 + exp(x)): nothing overflows and small results keep their digits."""
     a = of(f, x)
     e = scaled(*_exp_scaled((-a.abs()).at_least(EXP_RANGE[a.kind][0])))
-    return (a.is_("olt", 0.0).where(e, 1.0) / (e + 1.0)).v
+    # As m - m q, which forgives the errors of 1 + e and of the quotient where they would count.
+    m = a.is_("olt", 0.0).where(e, 1.0)
+    return madd(-m, e / (e + 1.0), m).v
 
 
 def softplus(f: Function, x: Value) -> Value:
     """log(1 + exp(x)) = max(x, 0) + log(1 + t) for t = exp(-|x|); with s = t / (2 + t), log(1 + t) = 2 atanh(s)."""
     a = of(f, x)
-    t = scaled(*_exp_scaled((-a.abs()).at_least(EXP_RANGE[a.kind][0])))
+    t = scaled(*_exp_closer((-a.abs()).at_least(EXP_RANGE[a.kind][0])))
     s = t / (t + 2.0)
     z = s * s
     series = madd(s, z * poly(z, tables.ATANH_WIDE) - t, t)  # 2s = t - s t
@@ -87,10 +95,20 @@ def softplus(f: Function, x: Value) -> Value:
 
 
 def tanh(f: Function, x: Value) -> Value:
-    """E / (E + 2) for E = exp(2|x|) - 1."""
+    """For float64 E / (E + 2) with E = exp(2|x|) - 1.
+
+    For float32 up to artanh(1/2) a polynomial, then 1 - 2 / (exp(2|x|) + 1): the same work, and more exact.
+    """
     a = of(f, x)
     size = a.abs()
-    high, low = _expm1((size + size).at_most(40.0))
+    twice = (size + size).at_most(40.0)
+    if a.kind == "float":
+        p, t = _exp_scaled(twice)
+        large = (1.0 - 2.0 / (scaled_normal(p, t) + 1.0)).signed(a.sign_bit())
+        z = a * a
+        small = madd(a * z, poly(z, tables.TANH), a)
+        return size.is_("oge", 0.54931).where(large, small).v
+    high, low = _expm1(twice)
     e = high + low
     result = (e / (e + 2.0)).signed(a.sign_bit())
     return size.is_("olt", 2.0 ** -(a.format.mantissa // 2 + 2)).where(a, result).v
@@ -114,7 +132,7 @@ def cosh(f: Function, x: Value) -> Value:
 
 def _half_exp(size: Num) -> Num:
     """exp(size) / 2, which is finite a little longer than exp(size) is."""
-    p, t = _exp_scaled(size.at_most(EXP_RANGE[size.kind][1] + 1.0))
+    p, t = _exp_closer(size.at_most(EXP_RANGE[size.kind][1] + 1.0))
     return scaled(p, t - 1.0)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .ir import Function, Type, Value
+from .ir import Function, Value
 
 
 class Format(NamedTuple):
@@ -197,13 +197,24 @@ def two_product(a: Num, b: Num) -> tuple[Num, Num]:
     return product, ((ah * bh - product) + ah * bl + al * bh) + al * bl
 
 
+def quotient(a: Num, a_low: Num, b: Num, b_low: Num) -> Num:
+    """(a + a_low) / (b + b_low), the quotient of the first parts corrected by what is left over."""
+    inverse = 1.0 / b
+    q = a * inverse
+    back, lost = two_product(q, b)
+    return madd(((a - back) - lost) + madd(-q, b_low, a_low), inverse, q)
+
+
 def scaled(p: Num, t: Num) -> Num:
     """p · 2^n for t = magic + n: any n that brings no result beyond infinity or 0 further than the format's width.
 
-    In two factors, 2^floor(n/2) and the rest, because 2^n itself may be no normal number where the result is one, and
-    so that a subnormal result is rounded once.
+    Without an instruction for it in two factors, 2^floor(n/2) and the rest, because 2^n itself may be no normal number
+    where the result is one, and so that a subnormal result is rounded once.
     """
     form = p.format
+    at_once = p.f.scalef(p.v, (t - form.magic).v)
+    if at_once is not None:
+        return Num(p.f, at_once)
     biased = t.bits() - (form.magic_bits - 2 * form.bias)  # n + 2 bias > 0
     first = biased >> 1
     second = biased - first
@@ -234,7 +245,3 @@ def split(x: Num) -> tuple[Num, Num]:
 def of(f: Function, x: Value) -> Num:
     assert x.type.floating, f"an elementwise function of {x}"
     return Num(f, x)
-
-
-def lanes_like(x: Num, kind: str) -> Type:
-    return x.v.type.with_kind(kind)

@@ -12,7 +12,7 @@ import math
 
 from . import math_tables as tables
 from .ir import Function, Value
-from .math_parts import Num, fast_two_sum, madd, of, poly, two_product, two_sum
+from .math_parts import Num, fast_two_sum, madd, of, poly, quotient, two_product, two_sum
 
 TWO_OVER_PI = 2 / math.pi
 # Up to here n = x · 2/pi is small enough for the first parts of pi/2.
@@ -169,14 +169,14 @@ def _huge_wide(x: Num) -> tuple[Num, Num, Num]:
 # -- sine, cosine, tangent --------------------------------------------------------------------------------------------
 
 
-def _both(r: Num, rest: Num) -> tuple[Num, Num]:
-    """sin(r + rest) and cos(r + rest), |r| <= pi/4."""
+def _both(r: Num, rest: Num) -> tuple[tuple[Num, Num], tuple[Num, Num]]:
+    """sin(r + rest) and cos(r + rest), |r| <= pi/4, each with what its rounding lost."""
     z = r * r
     half = z * 0.5
     rising = 1.0 - half
-    sine = r + madd(r * z, poly(z, tables.SIN), rest * rising)
+    sine = fast_two_sum(r, madd(r * z, poly(z, tables.SIN), rest * rising))
     lost = (1.0 - rising) - half
-    cosine = rising + madd(z * z, poly(z, tables.COS), madd(-r, rest, lost))
+    cosine = fast_two_sum(rising, madd(z * z, poly(z, tables.COS), madd(-r, rest, lost)))
     return sine, cosine
 
 
@@ -188,14 +188,14 @@ def _turned(value: Num, q: Num) -> Num:
 def sin(f: Function, x: Value) -> Value:
     a = of(f, x)
     q, r, rest = _reduce(a)
-    sine, cosine = _both(r, rest)
+    (sine, _), (cosine, _) = _both(r, rest)
     result = _turned((q & 1).is_("ne", 0).where(cosine, sine), q)
     return a.is_("oeq", 0.0).where(a, result).v
 
 
 def cos(f: Function, x: Value) -> Value:
     q, r, rest = _reduce(of(f, x))
-    sine, cosine = _both(r, rest)
+    (sine, _), (cosine, _) = _both(r, rest)
     return _turned((q & 1).is_("ne", 0).where(sine, cosine), q + 1).v
 
 
@@ -204,7 +204,8 @@ def tan(f: Function, x: Value) -> Value:
     q, r, rest = _reduce(a)
     sine, cosine = _both(r, rest)
     odd = (q & 1).is_("ne", 0)
-    result = odd.where(-cosine, sine) / odd.where(sine, cosine)
+    top, bottom = ([odd.where(b, a) for a, b in zip(*pair, strict=True)] for pair in ((sine, cosine), (cosine, sine)))
+    result = quotient(*top, *bottom).signed((q << (a.v.type.bits - 1)) & a.format.sign)
     return a.is_("oeq", 0.0).where(a, result).v
 
 
