@@ -81,7 +81,7 @@ def optimise(text: str, target: Target) -> tuple[Any, Any]:
     module = binding.parse_assembly(text)
     module.verify()
     made = machine(target)
-    tuning = binding.create_pipeline_tuning_options(speed_level=2)
+    tuning = binding.create_pipeline_tuning_options(speed_level=0)
     tuning.loop_vectorization = tuning.slp_vectorization = False  # vectors are explicit
     builder = binding.create_pass_builder(made, tuning)
     builder.getModulePassManager().run(module, builder)

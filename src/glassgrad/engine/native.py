@@ -4,145 +4,257 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..op import REGISTRY
-from . import jit
+from . import jit, threads
 from .access import VIEWS, with_copies
-from .emit.ir import I64, PTR, Module
+from .emit.ir import I8, I64, PTR, Module, Type, Value
 from .emit.loops import Kernel, write_loop
 from .emit.matmul import write_matmul
 from .fuse import fuse
 from .groups import Group
+from .plan import Plan, plan
 from .program import CONST, INPUT, Program, Val, of_trace
 from .simplify import simplify, with_masks
 from .trace import Trace
 
+MARK = "kernel.of.many"
+"""The name that a kernel is written under, before it is known whether there is one like it already."""
+WORTH = 20_000
+"""Operations from which on a kernel is shared among threads."""
+
+
+def program_of(trace: Trace) -> Program:
+    """What the engine makes of a trace before it forms kernels."""
+    return with_copies(with_masks(simplify(of_trace(trace))))
+
 
 class Native:
-    """Runs a trace as machine code."""
+    """A trace as machine code, and the memory it works in."""
 
     name = "native"
 
     def __init__(self, trace: Trace, threads: int | None = None, target: jit.Target | None = None) -> None:
         self.trace = trace
         self.target = target or jit.host()
-        self.program = with_copies(with_masks(simplify(of_trace(trace))))
+        self.program = program_of(trace)
         self.groups = fuse(self.program)
-        self.buffers: list[Val] = []
-        self.place: dict[Val, int] = {}
-        self.segments: list[Any] = []
-        self.keep: list[Any] = []
-        self._build()
+        entered = [*(s for _, s in trace.arguments), *(a for _, a in trace.cells)]
+        by_value = {id(value): val for value, val in zip(entered, self.program.inputs, strict=False)}
+        cells = {id(cell): by_value[id(value)] for cell, value in trace.cells}
+        first = len(trace.values)
+        updated = self.program.outputs[first : first + len(trace.updates)]
+        self.updates = {
+            new: cells[id(cell)] for new, (cell, _) in zip(updated, trace.updates, strict=True) if id(cell) in cells
+        }
+        self.plan = plan(self.groups, self.program.outputs, self.updates)
+        self.kernels: dict[str, str] = {}
+        self.threads = _threads(threads)
+        self._compile()
+        self._memory()
 
-    def _buffer(self, val: Val) -> int:
-        if val not in self.place:
-            self.place[val] = len(self.buffers)
-            self.buffers.append(val)
-        return self.place[val]
+    # -- machine code -----------------------------------------------------------------------------------------------
 
-    def _build(self) -> None:
+    def _compile(self) -> None:
         module = Module()
         module.has_fma = "+fma" in self.target.features.split(",") or self.target.width >= 256
         module.attributes = f'nounwind "target-cpu"="{self.target.cpu}" "prefer-vector-width"="{self.target.width}"'
-        calls: list[Any] = []
-        for number, group in enumerate(self.groups):
-            calls.append(self._kernel(module, f"k{number}", group))
-        run: list[Kernel] = []
-        plan: list[Any] = []
-        for group, kernel in zip(self.groups, calls, strict=True):
+        module.globals.append("@table = global ptr null\n@control = global ptr null\ndeclare void @barrier.of(ptr, i64)")
+        written = [(group, self._kernel(module, group)) for group in self.groups]
+        parts: list[Any] = []
+        for group, kernel in written:
             if kernel is None:
-                if run:
-                    plan.append(run)
-                    run = []
-                plan.append(group)
+                parts.append(group)
+            elif parts and isinstance(parts[-1], list):
+                parts[-1].append((group, kernel))
             else:
-                run.append(kernel)
-        if run:
-            plan.append(run)
-        names = []
-        for number, part in enumerate(plan):
+                parts.append([(group, kernel)])
+        for number, part in enumerate(parts):
             if isinstance(part, list):
-                self._segment(module, f"step{number}", part)
-                names.append(f"step{number}")
+                self._step(module, f"step{number}", part)
+        module.globals[0] = "@table = global ptr null\n@control = global ptr null\n@barrier = global ptr null"
         self.ir = str(module)
-        self.code = jit.compile_ir(self.ir, self.target) if names else None
-        for number, part in enumerate(plan):
-            if isinstance(part, Group):
-                self.segments.append(part)
-            else:
-                assert self.code is not None
-                address = self.code.address(f"step{number}")
-                self.segments.append(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address))
-        for val in (*self.program.inputs, *self.program.outputs):
-            self._buffer(val)
+        self.code = jit.compile_ir(self.ir, self.target)
+        self.parts = [
+            part if isinstance(part, Group) else self.code.address(f"step{number}") for number, part in enumerate(parts)
+        ]
 
-    def _kernel(self, module: Module, name: str, group: Group) -> Kernel | None:
-        float_only = group.vals[0].dtype.kind == "f"
+    def _kernel(self, module: Module, group: Group) -> Kernel | None:
+        """The kernel of a group; groups that do the same to other buffers share one."""
+        alone = Module(has_fma=module.has_fma)
+        width, registers = self.target.width, self.target.registers
         if group.kind == "loop":
-            return write_loop(module, name, group, self.target.width, lambda v: v)
-        if group.kind == "matmul" and float_only and group.size:
-            return write_matmul(module, name, group, self.target.width, self.target.registers, lambda v: v)
-        return None
+            kernel = write_loop(alone, MARK, group, width, self._buffer_of)
+        elif group.kind == "matmul" and group.vals[0].dtype.kind == "f" and group.size:
+            kernel = write_matmul(alone, MARK, group, width, registers, self._buffer_of)
+        else:
+            return None
+        text = "\n".join(map(str, alone.functions.values()))
+        name = self.kernels.get(text)
+        if name is None:
+            name = self.kernels[text] = f"k{len(self.kernels)}"
+            module.globals.append(text.replace(MARK, name))
+            module.declared |= alone.declared
+        return replace(kernel, name=name)
 
-    def _segment(self, module: Module, name: str, kernels: list[Kernel]) -> None:
-        f = module.function(name, [("table", PTR)])
-        f.internal = False
-        for kernel in kernels:
-            pointers = []
-            for val in kernel.buffers:
-                at = f.at(f.params[0], f.index(self._buffer(val)), I64)
-                pointers.append(f.load(at, PTR))
-            f.call(kernel.name, *pointers, f.index(0), f.index(kernel.units))
+    def _buffer_of(self, val: Val) -> Val:
+        """The value that stands for the memory of `val`: an update written over an old value has the old one's."""
+        target = self.updates.get(val)
+        return target if target is not None and self.plan.places[val] == self.plan.places[target] else val
+
+    def _step(self, module: Module, name: str, kernels: list[tuple[Group, Kernel]]) -> None:
+        """The function that every thread runs with its number: kernel after kernel, a barrier where one is needed."""
+        f = module.function(name, [("tid", I64), ("n", I64)])
+        f.internal = f.noalias = False
+        tid, count = f.params
+        table = f.load(Value("@table", PTR), PTR)
+        control = f.load(Value("@control", PTR), PTR)
+        barrier = f.load(Value("@barrier", PTR), PTR)
+        slots: dict[int, Value] = {}
+        shared = [self._shared(group, kernel) for group, kernel in kernels]
+        first = f.compare("eq", tid, f.index(0))
+        for number, (_, kernel) in enumerate(kernels):
+            pointers = [self._pointer(f, table, slots, val) for val in kernel.buffers]
+            if shared[number]:
+                lo, hi = self._share(f, kernel, tid), self._share(f, kernel, f.add(tid, f.index(1)))
+                f.call(kernel.name, *pointers, lo, hi)
+            else:
+                with f.when(first):
+                    f.call(kernel.name, *pointers, f.index(0), f.index(kernel.units))
+            following = shared[number + 1] if number + 1 < len(kernels) else True
+            if self.threads > 1 and (shared[number] or following):
+                f.do(f"call void {barrier.text}({control}, {count})")
         f.ret()
 
-    def run(self, arrays: Sequence[Any]) -> list[Any]:
-        """The values of the outputs, given those of the inputs."""
-        held: dict[Val, Any] = {}
-        for val, array in zip(self.program.inputs, arrays, strict=True):
-            held[val] = np.ascontiguousarray(array, val.dtype).reshape(val.shape)
-        for val in self.buffers:
+    def _share(self, f: Any, kernel: Kernel, tid: Value) -> Value:
+        """Where the part of thread `tid` begins."""
+        if self.threads == 1:
+            return f.mul(tid, f.index(kernel.units))  # type: ignore[no-any-return]
+        each = f.mul(tid, f.index(kernel.units))
+        return f.udiv(each, f.index(self.threads))  # type: ignore[no-any-return]
+
+    def _shared(self, group: Group, kernel: Kernel) -> bool:
+        return self.threads > 1 and kernel.units > 1 and work_of(group) >= WORTH
+
+    def _pointer(self, f: Any, table: Value, slots: dict[int, Value], val: Val) -> Value:
+        place = self.plan.places[val]
+        if place.slot not in slots:
+            at = f.at(table, f.index(place.slot), I64)
+            slots[place.slot] = f.load(at, PTR)
+        held = slots[place.slot]
+        return held if not place.offset else f.at(held, f.index(place.offset), Type(I8.kind))  # type: ignore[no-any-return]
+
+    # -- memory -----------------------------------------------------------------------------------------------------
+
+    def _memory(self) -> None:
+        self.arena = np.zeros(self.plan.arena + 128, np.uint8)
+        start = self.arena.ctypes.data
+        self.base = start + (-start) % 64
+        self.table = np.zeros(1 + len(self.plan.table), np.int64)
+        self.table[0] = self.base
+        self.slots = {val: place + 1 for place, val in enumerate(self.plan.table)}
+        self.constants = []
+        for val, slot in self.slots.items():
             if val.op == CONST:
-                held[val] = np.ascontiguousarray(val.data)
-            elif val.op != INPUT:
+                array = np.ascontiguousarray(val.data)
+                self.constants.append(array)
+                self.table[slot] = array.ctypes.data
+        pointer = ctypes.c_void_p.from_address
+        pointer(self.code.engine.get_global_value_address("table")).value = self.table.ctypes.data
+        if self.threads > 1:
+            self.pool = threads.pool(self.threads)
+            pointer(self.code.engine.get_global_value_address("control")).value = self.pool.control
+            pointer(self.code.engine.get_global_value_address("barrier")).value = threads.code().address("barrier")
+        self.calls = [
+            part if isinstance(part, Group) else ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(part)
+            for part in self.parts
+        ]
+        self.addresses = [part if isinstance(part, int) else 0 for part in self.parts]
+
+    def array_of(self, val: Val, held: dict[Val, Any]) -> Any:
+        """A value's memory as an array."""
+        if val in held:
+            return held[val]
+        if val.op == CONST:
+            return val.data
+        place = self.plan.places[val]
+        assert place.slot == 0, f"{val} is not in the arena"
+        offset = self.base - self.arena.ctypes.data + place.offset
+        return self.arena[offset : offset + val.bytes].view(val.dtype).reshape(val.shape)
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    def run(self, arrays: Sequence[Any]) -> list[Any]:
+        """The values of the outputs, given those of the inputs. Arrays of tensors that are updated are written to."""
+        held: dict[Val, Any] = {}
+        table = self.table
+        for val, array in zip(self.program.inputs, arrays, strict=True):
+            if val in self.slots:
+                held[val] = array = np.ascontiguousarray(array, val.dtype).reshape(val.shape)
+                table[self.slots[val]] = array.ctypes.data
+        outputs = []
+        for val in self.program.outputs:
+            target = self.updates.get(val)
+            if target is not None:
+                if target in self.slots and self.plan.places[val] == self.plan.places[target]:
+                    fresh = held[target].copy()
+                    held[target] = fresh
+                    table[self.slots[target]] = fresh.ctypes.data
+                    held[val] = fresh
+                    outputs.append(fresh)
+                else:
+                    outputs.append(None)
+            else:
                 held[val] = np.empty(val.shape, val.dtype)
-        table = np.array([held[val].ctypes.data for val in self.buffers], np.int64)
-        for part in self.segments:
+                table[self.slots[val]] = held[val].ctypes.data
+                outputs.append(held[val])
+        for part, call, address in zip(self.parts, self.calls, self.addresses, strict=True):
             if isinstance(part, Group):
                 (val,) = part.vals
-                result = np.ascontiguousarray(_evaluate(val, held), val.dtype)
-                if val in self.place:
-                    held[val][...] = result
-                else:
-                    held[val] = result
+                self.array_of(val, held)[...] = self._evaluate(val, held)
+            elif self.threads > 1:
+                with self.pool.lock:
+                    self.pool.launch(self.pool.control, address)
             else:
-                part(table.ctypes.data)
-        return [held[val] for val in self.program.outputs]
+                call(0, 1)
+        return [
+            array if array is not None else self.array_of(val, held).copy()
+            for val, array in zip(self.program.outputs, outputs, strict=True)
+        ]
+
+    def _evaluate(self, val: Val, held: dict[Val, Any]) -> Any:
+        """A value by NumPy."""
+        operands = [self._looked(v, held) for v in val.ins]
+        if val.op == "assemble":
+            made = np.zeros(val.shape, val.dtype)
+            for part, cuts in zip(operands, val.params["cuts"], strict=True):
+                made[tuple(slice(*cut) for cut in cuts)] = part
+            return made
+        with np.errstate(all="ignore"):
+            return REGISTRY[val.op].value(np, *operands, **val.params)
+
+    def _looked(self, val: Val, held: dict[Val, Any]) -> Any:
+        """A value that may be a view."""
+        if val.op in VIEWS:
+            return REGISTRY[val.op].value(np, self._looked(val.ins[0], held), **val.params)
+        return self.array_of(val, held)
 
 
-def _evaluate(val: Val, held: dict[Val, Any]) -> Any:
-    """A value by NumPy."""
-    operands = [_looked(v, held) for v in val.ins]
-    if val.op == "assemble":
-        made = np.zeros(val.shape, val.dtype)
-        for part, cuts in zip(operands, val.params["cuts"], strict=True):
-            made[tuple(slice(*cut) for cut in cuts)] = part
-        return made
-    with np.errstate(all="ignore"):
-        return REGISTRY[val.op].value(np, *operands, **val.params)
+def _threads(asked: int | None) -> int:
+    return threads.cores() if asked is None else max(1, asked)
 
 
-def _looked(val: Val, held: dict[Val, Any]) -> Any:
-    """A value that may be a view."""
-    if val.op == CONST:
-        return val.data
-    if val.op in VIEWS:
-        return REGISTRY[val.op].value(np, _looked(val.ins[0], held), **val.params)
-    return held[val]
+def work_of(group: Group) -> int:
+    """About how many operations a group takes: how many numbers it handles, or multiplies and adds."""
+    if group.kind == "matmul":
+        root = group.vals[0]
+        a = root.ins[0].shape
+        return 2 * root.size * (a[-2] if root.params.get("ta") else a[-1]) // 16
+    return group.size * len(group.vals) // 4
 
 
-def program_of(trace: Trace) -> Program:
-    """What the engine makes of a trace before it forms kernels."""
-    return with_copies(with_masks(simplify(of_trace(trace))))
+_UNUSED = (INPUT, Plan)

@@ -1,0 +1,116 @@
+"""Groups -> places in memory: what lives at the same time lies apart, everything else shares one arena.
+
+An update of a tensor is written over the old value where nobody reads that any more; elsewhere it has a place of its own
+and is copied at the end. Offsets are found by size, the largest first, each as low as it goes: the greedy strategy of
+Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference" (2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .access import in_order
+from .groups import FULL, ROW, Group, accesses, is_elementwise, outside
+from .program import CONST, INPUT, Val
+
+ALIGN = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value lies: in the arena at an offset, or where entry `slot` of the table points."""
+
+    offset: int = 0
+    slot: int = 0
+    """0 is the arena itself."""
+
+
+@dataclass
+class Plan:
+    """Where everything lies."""
+
+    places: dict[Val, Place]
+    arena: int
+    """Bytes of the arena."""
+    table: list[Val]
+    """What the slots of the table from 1 on point to: inputs, constants, results."""
+    copies: list[tuple[Val, Val]]
+    """Updates to be copied at the end: from, to."""
+    order: list[Group]
+
+
+def plan(groups: list[Group], outputs: Sequence[Val], updates: Mapping[Val, Val]) -> Plan:
+    """Where the values of these groups lie. `updates` says which output is the new value of which input."""
+    readers: dict[Val, list[int]] = {}
+    for group in groups:
+        for base in outside(group):
+            readers.setdefault(base, []).append(group.number)
+    home = {val: group for group in groups for val in group.stored}
+    table: list[Val] = []
+    places: dict[Val, Place] = {}
+    copies: list[tuple[Val, Val]] = []
+
+    def slot(val: Val) -> Place:
+        if val not in places:
+            table.append(val)
+            places[val] = Place(0, len(table))
+        return places[val]
+
+    for base in readers:
+        if base.op == INPUT or (base.op == CONST and base.number is None):
+            slot(base)
+    for output in outputs:
+        target = updates.get(output)
+        if target is None:
+            slot(output)
+        elif _over(home[output], output, target, readers.get(target, [])):
+            places[output] = slot(target)
+        else:
+            slot(target)
+            copies.append((output, target))
+    last = len(groups)
+    spans = []
+    for val, group in home.items():
+        if val not in places:
+            end = max(readers.get(val, [group.number]))
+            end = last if any(val is source for source, _ in copies) else end
+            spans.append((val, group.number, end))
+    arena = _pack(spans, places)
+    return Plan(places, arena, table, copies, groups)
+
+
+def _over(group: Group, new: Val, old: Val, readers: list[int]) -> bool:
+    """Whether `new` may be written over `old`: whoever reads it has done so, entry for entry, by then."""
+    if any(number > group.number for number in readers):
+        return False
+    if group.kind not in ("loop", "matmul") or new.dtype != old.dtype:
+        return not readers or max(readers) < group.number
+    for val in group.vals:
+        for found in accesses(val):
+            if found.base is not old:
+                continue
+            if not is_elementwise(val) or not in_order(found, val.shape):
+                return False
+            if group.level[val] != group.level[new] or (group.level[new] == FULL and group.reduced is not None):
+                return False
+    return group.level[new] in (FULL, ROW)
+
+
+def _pack(spans: list[tuple[Val, int, int]], places: dict[Val, Place]) -> int:
+    """Offsets for values with a first and a last moment; returns how many bytes are needed."""
+    taken: list[tuple[int, int, int, int]] = []
+    top = 0
+    for val, start, end in sorted(spans, key=lambda s: (-s[0].bytes, s[1])):
+        size = -(-max(val.bytes, 1) // ALIGN) * ALIGN
+        offset = 0
+        for low, high, since, until in taken:
+            if until < start or since > end:
+                continue
+            if low < offset + size and high > offset:
+                offset = high
+        places[val] = Place(offset, 0)
+        taken.append((offset, offset + size, start, end))
+        taken.sort()
+        top = max(top, offset + size)
+    return top
