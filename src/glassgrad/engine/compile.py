@@ -16,11 +16,12 @@ from ..graph import Node
 from ..op import ATOM, Op
 from ..spec import Spec
 from ..tensor import Tensor, wrap
+from .bind import Binding
 from .interpret import Interpreter
 from .native import Native
 from .trace import Slot, Trace, escaped, filled, flatten, plain, specs_of, trace
 
-ENGINES: dict[str, Callable[..., Any]] = {"interpret": Interpreter, "native": Native}
+ENGINES = ("interpret", "native")
 
 
 def compile(
@@ -59,7 +60,7 @@ class Compiled:
         self, function: Callable[..., Any], engine: str, threads: int | None, fallback: bool, signatures: int
     ) -> None:
         if engine not in ENGINES:
-            raise ArgumentError(f"there is no engine {engine!r}", fix=f"use one of {', '.join(sorted(ENGINES))}")
+            raise ArgumentError(f"there is no engine {engine!r}", fix=f"use one of {', '.join(ENGINES)}")
         functools.update_wrapper(self, function, updated=())
         self.function, self.engine, self.threads, self.fallback = function, engine, threads, fallback
         self.signatures = signatures
@@ -152,9 +153,17 @@ class Plan:
         self.trace = made
         self.seen = CHANGES.count
         self.where = None
-        options = {} if engine == "interpret" else {"threads": threads}
-        self.engine = ENGINES[engine](made, **options)
+        self.engine: Any = Native(made, threads) if engine == "native" else Interpreter(made)
+        self.binding = Binding(made, self.engine) if isinstance(self.engine, Native) else None
         self.gone = _Gone()
+        self.marked = -1
+        bound = {id(target) for target in self.engine.updates.values()} if self.binding else set()
+        read = {id(cell): val for (cell, _), val in zip(made.cells, self._cell_vals(), strict=False)}
+        self._unbound = [cell for cell, _ in made.updates if id(read.get(id(cell))) not in bound]
+
+    def _cell_vals(self) -> list[Any]:
+        """The program's inputs that stand for the tensors from outside."""
+        return self.engine.program.inputs[len(self.trace.arguments) :] if self.binding else []
 
     def valid(self) -> bool:
         """Whether everything that the trace took for granted is still so."""
@@ -184,22 +193,37 @@ class Plan:
     def run(self, tensors: list[Tensor]) -> Any:
         """One call: gather, run, put everything where it belongs."""
         made = self.trace
+        if self.binding is not None:
+            outputs = self.binding.run(tensors)
+            results = [wrap(leaf(array)) for array in outputs[: len(made.values)]]
+            self._put(tensors, iter(outputs[len(made.values) :]), self._unbound)
+        else:
+            results = self._interpreted(tensors)
+        if self.marked != CHANGES.count:
+            for cell in made.grads:
+                cell._grad = self.gone.grad_of(cell)
+            self.marked = CHANGES.count
+        for action, args, kwargs in made.deferred:
+            action(*filled(args, results), **filled(kwargs, results))
+        return filled(_cut(made.results, results), results)
+
+    def _interpreted(self, tensors: list[Tensor]) -> list[Tensor]:
+        made = self.trace
         arrays = [tensors[number].value for number, _ in made.arguments]
         arrays += [cell.value for cell, _ in made.cells]
         arrays += [np.float64(option.read()) for option in made.options]
         outputs = self.engine.run(arrays)
         count = len(made.values)
         results = [wrap(leaf(array)) for array in outputs[:count]]
-        rest = iter(outputs[count:])
-        for cell, _ in made.updates:
-            cell.rebind(next(rest), None)
-        for number, _ in made.argument_updates:
-            tensors[number].rebind(next(rest), None)
-        for cell in made.grads:
-            cell._grad = self.gone.grad_of(cell)
-        for action, args, kwargs in made.deferred:
-            action(*filled(args, results), **filled(kwargs, results))
-        return filled(_cut(made.results, results), results)
+        self._put(tensors, iter(outputs[count:]), [cell for cell, _ in made.updates])
+        return results
+
+    def _put(self, tensors: list[Tensor], arrays: Any, cells: list[Tensor]) -> None:
+        """Rebind tensors whose new values are arrays of their own."""
+        for cell in cells:
+            cell.rebind(next(arrays), None)
+        for number, _ in self.trace.argument_updates:
+            tensors[number].rebind(next(arrays), None)
 
 
 def _cut(slots: Any, results: list[Tensor]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +11,13 @@ import numpy as np
 from ..op import REGISTRY
 from . import jit, threads
 from .access import VIEWS, with_copies
-from .emit.ir import I8, I64, PTR, Module, Type, Value
+from .emit.ir import I8, I64, PTR, Function, Module, Value
 from .emit.loops import Kernel, write_loop
 from .emit.matmul import write_matmul
 from .fuse import fuse
 from .groups import Group
-from .plan import Plan, plan
-from .program import CONST, INPUT, Program, Val, of_trace
+from .plan import plan
+from .program import CONST, Program, Val, of_trace
 from .simplify import simplify, with_masks
 from .trace import Trace
 
@@ -26,11 +25,22 @@ MARK = "kernel.of.many"
 """The name that a kernel is written under, before it is known whether there is one like it already."""
 WORTH = 20_000
 """Operations from which on a kernel is shared among threads."""
+ALONE = 150_000
+"""Operations up to which a whole step is left to one thread: waking another would take longer."""
 
 
 def program_of(trace: Trace) -> Program:
     """What the engine makes of a trace before it forms kernels."""
     return with_copies(with_masks(simplify(of_trace(trace))))
+
+
+def updates_of(trace: Trace, program: Program) -> dict[Val, Val]:
+    """Which output of the program is the new value of which input."""
+    count = len(trace.arguments)
+    cells = {id(cell): val for (cell, _), val in zip(trace.cells, program.inputs[count:], strict=False)}
+    first = len(trace.values)
+    updated = program.outputs[first : first + len(trace.updates)]
+    return {new: cells[id(cell)] for new, (cell, _) in zip(updated, trace.updates, strict=True) if id(cell) in cells}
 
 
 class Native:
@@ -43,17 +53,12 @@ class Native:
         self.target = target or jit.host()
         self.program = program_of(trace)
         self.groups = fuse(self.program)
-        entered = [*(s for _, s in trace.arguments), *(a for _, a in trace.cells)]
-        by_value = {id(value): val for value, val in zip(entered, self.program.inputs, strict=False)}
-        cells = {id(cell): by_value[id(value)] for cell, value in trace.cells}
-        first = len(trace.values)
-        updated = self.program.outputs[first : first + len(trace.updates)]
-        self.updates = {
-            new: cells[id(cell)] for new, (cell, _) in zip(updated, trace.updates, strict=True) if id(cell) in cells
-        }
+        self.updates = updates_of(trace, self.program)
         self.plan = plan(self.groups, self.program.outputs, self.updates)
         self.kernels: dict[str, str] = {}
-        self.threads = _threads(threads)
+        self.threads = _threads(threads) if sum(map(work_of, self.groups)) >= ALONE else 1
+        self.held: dict[Val, Any] = {}
+        """The arrays that inputs and results are in, for parts that NumPy computes."""
         self._compile()
         self._memory()
 
@@ -63,7 +68,7 @@ class Native:
         module = Module()
         module.has_fma = "+fma" in self.target.features.split(",") or self.target.width >= 256
         module.attributes = f'nounwind "target-cpu"="{self.target.cpu}" "prefer-vector-width"="{self.target.width}"'
-        module.globals.append("@table = global ptr null\n@control = global ptr null\ndeclare void @barrier.of(ptr, i64)")
+        module.globals.append("@table = global ptr null\n@control = global ptr null\n@barrier = global ptr null")
         written = [(group, self._kernel(module, group)) for group in self.groups]
         parts: list[Any] = []
         for group, kernel in written:
@@ -76,7 +81,6 @@ class Native:
         for number, part in enumerate(parts):
             if isinstance(part, list):
                 self._step(module, f"step{number}", part)
-        module.globals[0] = "@table = global ptr null\n@control = global ptr null\n@barrier = global ptr null"
         self.ir = str(module)
         self.code = jit.compile_ir(self.ir, self.target)
         self.parts = [
@@ -130,23 +134,23 @@ class Native:
                 f.do(f"call void {barrier.text}({control}, {count})")
         f.ret()
 
-    def _share(self, f: Any, kernel: Kernel, tid: Value) -> Value:
+    def _share(self, f: Function, kernel: Kernel, tid: Value) -> Value:
         """Where the part of thread `tid` begins."""
         if self.threads == 1:
-            return f.mul(tid, f.index(kernel.units))  # type: ignore[no-any-return]
+            return f.mul(tid, f.index(kernel.units))
         each = f.mul(tid, f.index(kernel.units))
-        return f.udiv(each, f.index(self.threads))  # type: ignore[no-any-return]
+        return f.udiv(each, f.index(self.threads))
 
     def _shared(self, group: Group, kernel: Kernel) -> bool:
         return self.threads > 1 and kernel.units > 1 and work_of(group) >= WORTH
 
-    def _pointer(self, f: Any, table: Value, slots: dict[int, Value], val: Val) -> Value:
+    def _pointer(self, f: Function, table: Value, slots: dict[int, Value], val: Val) -> Value:
         place = self.plan.places[val]
         if place.slot not in slots:
             at = f.at(table, f.index(place.slot), I64)
             slots[place.slot] = f.load(at, PTR)
         held = slots[place.slot]
-        return held if not place.offset else f.at(held, f.index(place.offset), Type(I8.kind))  # type: ignore[no-any-return]
+        return held if not place.offset else f.at(held, f.index(place.offset), I8)
 
     # -- memory -----------------------------------------------------------------------------------------------------
 
@@ -169,66 +173,42 @@ class Native:
             self.pool = threads.pool(self.threads)
             pointer(self.code.engine.get_global_value_address("control")).value = self.pool.control
             pointer(self.code.engine.get_global_value_address("barrier")).value = threads.code().address("barrier")
-        self.calls = [
-            part if isinstance(part, Group) else ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(part)
-            for part in self.parts
+        step = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
+        self.sequence: list[tuple[Any, Any, int]] = [
+            (part, None, 0) if isinstance(part, Group) else (None, step(part), part) for part in self.parts
         ]
-        self.addresses = [part if isinstance(part, int) else 0 for part in self.parts]
 
-    def array_of(self, val: Val, held: dict[Val, Any]) -> Any:
+    def array_of(self, val: Val) -> Any:
         """A value's memory as an array."""
-        if val in held:
-            return held[val]
+        place = self.plan.places.get(val)
+        owner = self._buffer_of(val)
+        if owner in self.held:
+            return self.held[owner]
         if val.op == CONST:
             return val.data
-        place = self.plan.places[val]
-        assert place.slot == 0, f"{val} is not in the arena"
+        assert place is not None and place.slot == 0, f"{val} is not in the arena"
         offset = self.base - self.arena.ctypes.data + place.offset
         return self.arena[offset : offset + val.bytes].view(val.dtype).reshape(val.shape)
 
     # -- running ----------------------------------------------------------------------------------------------------
 
-    def run(self, arrays: Sequence[Any]) -> list[Any]:
-        """The values of the outputs, given those of the inputs. Arrays of tensors that are updated are written to."""
-        held: dict[Val, Any] = {}
-        table = self.table
-        for val, array in zip(self.program.inputs, arrays, strict=True):
-            if val in self.slots:
-                held[val] = array = np.ascontiguousarray(array, val.dtype).reshape(val.shape)
-                table[self.slots[val]] = array.ctypes.data
-        outputs = []
-        for val in self.program.outputs:
-            target = self.updates.get(val)
-            if target is not None:
-                if target in self.slots and self.plan.places[val] == self.plan.places[target]:
-                    fresh = held[target].copy()
-                    held[target] = fresh
-                    table[self.slots[target]] = fresh.ctypes.data
-                    held[val] = fresh
-                    outputs.append(fresh)
-                else:
-                    outputs.append(None)
-            else:
-                held[val] = np.empty(val.shape, val.dtype)
-                table[self.slots[val]] = held[val].ctypes.data
-                outputs.append(held[val])
-        for part, call, address in zip(self.parts, self.calls, self.addresses, strict=True):
-            if isinstance(part, Group):
+    def execute(self) -> None:
+        """Run the step on what the table points to."""
+        for part, call, address in self.sequence:
+            if call is None:
                 (val,) = part.vals
-                self.array_of(val, held)[...] = self._evaluate(val, held)
+                self.array_of(val)[...] = self._evaluate(val)
             elif self.threads > 1:
                 with self.pool.lock:
                     self.pool.launch(self.pool.control, address)
             else:
                 call(0, 1)
-        return [
-            array if array is not None else self.array_of(val, held).copy()
-            for val, array in zip(self.program.outputs, outputs, strict=True)
-        ]
+        for source, target in self.plan.copies:
+            self.held[target][...] = self.array_of(source)
 
-    def _evaluate(self, val: Val, held: dict[Val, Any]) -> Any:
+    def _evaluate(self, val: Val) -> Any:
         """A value by NumPy."""
-        operands = [self._looked(v, held) for v in val.ins]
+        operands = [self._looked(v) for v in val.ins]
         if val.op == "assemble":
             made = np.zeros(val.shape, val.dtype)
             for part, cuts in zip(operands, val.params["cuts"], strict=True):
@@ -237,11 +217,11 @@ class Native:
         with np.errstate(all="ignore"):
             return REGISTRY[val.op].value(np, *operands, **val.params)
 
-    def _looked(self, val: Val, held: dict[Val, Any]) -> Any:
+    def _looked(self, val: Val) -> Any:
         """A value that may be a view."""
         if val.op in VIEWS:
-            return REGISTRY[val.op].value(np, self._looked(val.ins[0], held), **val.params)
-        return self.array_of(val, held)
+            return REGISTRY[val.op].value(np, self._looked(val.ins[0]), **val.params)
+        return self.array_of(val)
 
 
 def _threads(asked: int | None) -> int:
@@ -255,6 +235,3 @@ def work_of(group: Group) -> int:
         a = root.ins[0].shape
         return 2 * root.size * (a[-2] if root.params.get("ta") else a[-1]) // 16
     return group.size * len(group.vals) // 4
-
-
-_UNUSED = (INPUT, Plan)
