@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--graphs", type=int, default=300, metavar="N", help="random graphs to compare (default: 300)")
+    parser.addoption("--exhaustive", action="store_true", help="float32 functions over all 2^32 arguments (hours)")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any
 
+import mpmath
 import numpy as np
 
 from glassgrad.engine import jit
@@ -71,22 +73,106 @@ def numpy_rule(name: str) -> Callable[..., Array]:
     return getattr(np, NUMPY.get(name, name))  # type: ignore[no-any-return]
 
 
-def ulps(got: Array, wanted: Array) -> Array:
-    """|got - wanted| in units in the last place of got's dtype at wanted, which is in a wider format.
-
-    0 where both are nan or the same infinity, or where rounding `wanted` gives `got`'s infinity; infinite where only
-    one is nan, or the sign of a zero differs.
-    """
-    dtype = got.dtype
+def last_place(wanted: Array, dtype: Any) -> Array:
+    """One unit in the last place at float64 numbers, for a dtype that need not be theirs."""
     info = np.finfo(dtype)
+    below = (wanted.view(np.uint64) & np.uint64(0x7FF << 52)).view(np.float64)  # the power of 2 below
+    return np.maximum(below * 2.0**-info.nmant, float(info.smallest_subnormal))
+
+
+def ulps(got: Array, wanted: Array, rest: Array | float = 0.0) -> Array:
+    """|got - wanted - rest| in units in the last place of got's dtype at `wanted`, which is float64; so is `rest`, in
+    those units.
+
+    0 where both are nan or the same infinity; infinite where only one is nan or a zero has the wrong sign. Where
+    `wanted` is finite, an infinite float32 counts as the power of 2 that comes after its largest number.
+    """
+    info = np.finfo(got.dtype)
     with np.errstate(all="ignore"):
-        nearest = wanted.astype(dtype)
-        wide = got.astype(wanted.dtype)
-        _, exponent = np.frexp(wanted)
-        unit = np.ldexp(wanted.dtype.type(1), np.maximum(exponent - 1, info.minexp) - info.nmant)
-        error = abs(wide - wanted) / unit
-    same = (got == nearest) & ~np.isfinite(nearest) | np.isnan(got) & np.isnan(wanted)
-    error = np.where(same, 0.0, error)
-    broken = np.isnan(error) | (np.isnan(got) != np.isnan(wanted))
-    broken |= (wanted == 0) & (got == 0) & (np.signbit(got) != np.signbit(wanted))
-    return np.where(broken, np.inf, error)
+        nearest = wanted.astype(got.dtype)
+        unit = last_place(wanted, got.dtype)
+        wide = got.astype(np.float64)
+        if got.dtype == np.float32:
+            wide = np.where(np.isinf(got), np.copysign(2.0**128, got), wide)
+        error = abs((wide - wanted) / unit - rest)
+    error[(got == nearest) & np.isinf(nearest) | np.isnan(got) & np.isnan(wanted)] = 0.0
+    error[np.isnan(error) | (got == 0) & (np.signbit(got) != np.signbit(wanted))] = np.inf
+    return error
+
+
+# -- where to look ------------------------------------------------------------------------------------------------
+
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, math.inf, -math.inf, math.nan)
+SPANS: dict[str, list[tuple[float, float]]] = {
+    "exp": [(-110, 90), (-760, 720)],
+    "expm1": [(-1, 1), (-40, 90), (-45, 720)],
+    "log": [(0.5, 2), (0.999, 1.001)],
+    "log1p": [(-0.999, 1), (-1, -0.999), (1, 1e6)],
+    "tanh": [(-1, 1), (-25, 25)],
+    "sigmoid": [(-8, 8), (-110, 40), (-750, 0)],
+    "softplus": [(-8, 8), (-110, 40), (-750, 0)],
+    "erf": [(-1.1, 1.1), (-6.5, 6.5)],
+    "sinh": [(-1.1, 1.1), (-90, 90), (-712, 712)],
+    "cosh": [(-1.1, 1.1), (-90, 90), (-712, 712)],
+    "sin": [(-1, 1), (-10, 10), (-1e5, 1e5)],
+    "cos": [(-1, 1), (-10, 10), (-1e5, 1e5)],
+    "tan": [(-1, 1), (-10, 10), (-1e5, 1e5)],
+    "asin": [(-1, 1), (0.45, 0.55), (0.99, 1)],
+    "acos": [(-1, 1), (0.45, 0.55), (0.99, 1), (-1, -0.99)],
+    "atan": [(-1.1, 1.1), (-40, 40)],
+}
+"""Where each function is delicate, for both dtypes: around its zeros, joints and thresholds."""
+HARDEST = 6381956970095103 * 2.0**797
+"""The float64 that is nearest to a multiple of pi/2 (Muller, "Elementary Functions", section 11.3)."""
+
+
+def of_all_exponents(dtype: str, count: int, rng: np.random.Generator) -> Array:
+    """Numbers whose bits are random."""
+    size = np.dtype(dtype).itemsize
+    return rng.integers(0, 1 << (8 * size), count, dtype=f"uint{8 * size}").view(dtype)
+
+
+def delicate(name: str, dtype: str, count: int, rng: np.random.Generator) -> Array:
+    """`count` entries from each of the function's spans, near multiples of pi/2 if it has those, and special ones."""
+    parts = [rng.uniform(low, high, count) for low, high in SPANS[name]]
+    if name in ("sin", "cos", "tan"):
+        turns = np.concatenate([np.arange(count), rng.integers(0, 1 << 20, count)])
+        parts += [turns * (math.pi / 2), [HARDEST]]
+    if name in ("log", "asin", "acos"):  # near 1 with all distances
+        parts.append(1 - np.ldexp(rng.uniform(0.5, 1, count), rng.integers(-52, 0, count)))
+    with np.errstate(over="ignore"):
+        least, most = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
+        return np.concatenate([*parts, SPECIAL, [least, -least, most, -most]]).astype(dtype)
+
+
+# -- the truth ----------------------------------------------------------------------------------------------------
+
+EXACT: dict[str, Callable[..., Any]] = {
+    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+    "pow": mpmath.power,
+}
+
+
+def domain(name: str, x: Array) -> Array:
+    """Where the function of finite x is a finite real number before rounding."""
+    inside = {"log": x > 0, "log1p": x > -1, "asin": abs(x) <= 1, "acos": abs(x) <= 1}.get(name, True)
+    return np.isfinite(x) & inside
+
+
+def truth(name: str, *operands: Array) -> tuple[Array, Array]:
+    """(wanted, rest): the function of float64 entries in its domain by mpmath, rounded, and how far that is from the
+    truth in units in the last place."""
+    function = EXACT.get(name) or getattr(mpmath, name)
+    wanted, rest = np.empty(operands[0].size), np.zeros(operands[0].size)
+    with mpmath.workprec(140):
+        largest = mpmath.mpf(np.finfo(float).max)
+        for i, entry in enumerate(zip(*(o.tolist() for o in operands), strict=True)):
+            exact = function(*map(mpmath.mpf, entry))
+            wanted[i] = math.copysign(math.inf, exact) if abs(exact) > largest else float(exact)
+            if math.isfinite(wanted[i]):
+                unit = float(last_place(wanted[i : i + 1], np.float64)[0])
+                rest[i] = float((exact - mpmath.mpf(wanted[i])) / mpmath.mpf(unit))
+            if wanted[i] == 0:  # mpmath has no -0; every function here keeps the sign of a zero or has none
+                wanted[i] = math.copysign(0.0, entry[0]) if exact == 0 and name != "log" else 0.0 * mpmath.sign(exact)
+    return wanted, rest

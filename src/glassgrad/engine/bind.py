@@ -8,6 +8,7 @@ first.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class Binding:
         self.argument_updates = engine.program.outputs[len(trace.values) + len(trace.updates) :]
         self.fresh = [u for u in engine.program.outputs[len(trace.values) :] if u not in engine.updates]
         self.refs = self.array_refs = 0
+        self.simple = not self.fresh and all(staged is not None for _, _, staged in self.results)
 
     def _point(self, slot: int, val: Val, array: Any) -> None:
         """Have a slot of the table point to an array."""
@@ -98,7 +100,7 @@ class Binding:
         self._own(cell)
         self._point(cell.slot, cell.val, cell.array)
 
-    def enter(self, tensors: list[Tensor]) -> None:
+    def enter(self, tensors: Sequence[Tensor]) -> None:
         """Before the step: arguments, tensors from outside, options."""
         for place, (number, slot, val) in enumerate(self.arguments):
             array = tensors[number].value
@@ -112,19 +114,18 @@ class Binding:
                 self._take(cell)
                 if cell.changed and not self.refs:
                     node = cell.tensor._node
-                    self.refs, self.array_refs = refcount(node), self._array_refs(cell)
-            elif cell.changed and (refcount(node) > self.refs or self._array_refs(cell) > self.array_refs):
+                    self.refs, self.array_refs = refcount(node), refcount(cell.array)
+            elif cell.changed and (refcount(node) > self.refs or refcount(cell.array) > self.array_refs):
                 self._copy(cell)
         for option, staged in self.options:
             staged[()] = option.read()
 
-    @staticmethod
-    def _array_refs(cell: Cell) -> int:
-        return sys.getrefcount(cell.array)
-
-    def run(self, tensors: list[Tensor]) -> list[Any]:
+    def run(self, tensors: Sequence[Tensor]) -> list[Any]:
         """One call; the arrays of the results, then those of arguments that the step changes."""
         self.enter(tensors)
+        if self.simple:
+            self.engine.execute()
+            return [staged.copy() for _, _, staged in self.results]
         large = []
         for val, slot, staged in self.results:
             if staged is None:

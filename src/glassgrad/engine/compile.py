@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,8 @@ class Compiled:
         self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
         self.warm = False
         self.failed: str = ""
+        self.last: Plan | None = None
+        """The plan of the last call, tried first."""
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -77,9 +79,16 @@ class Compiled:
         if not self.warm:  # lazily made state, such as an optimizer's moments, comes to be
             self.warm = True
             return self.function(*args, **kwargs)
+        last = self.last
+        if last is not None and not kwargs and last.suits(args) and last.valid():
+            return last.run(args)
         tensors = flatten((args, kwargs))
         plan = self._plan(args, kwargs, tensors)
-        return self.function(*args, **kwargs) if plan is None else plan.run(tensors)
+        if plan is None:
+            return self.function(*args, **kwargs)
+        plan.remember(args, kwargs)
+        self.last = plan
+        return plan.run(tensors)
 
     def _plan(self, args: Any, kwargs: Any, tensors: list[Tensor]) -> Plan | None:
         key = (_constants((args, kwargs)), specs_of(tensors), STATE.grad)
@@ -153,17 +162,42 @@ class Plan:
         self.trace = made
         self.seen = CHANGES.count
         self.where = None
-        self.engine: Any = Native(made, threads) if engine == "native" else Interpreter(made)
+        self.engine: Any
+        self.engine = Native(made, threads) if engine == "native" else Interpreter(made)
         self.binding = Binding(made, self.engine) if isinstance(self.engine, Native) else None
         self.gone = _Gone()
         self.marked = -1
-        bound = {id(target) for target in self.engine.updates.values()} if self.binding else set()
+        self.kinds: list[Any] | None = None
+        """Shape, dtype and whether a gradient is asked for, of arguments that are all tensors, and all different."""
+        self.grad_mode = STATE.grad
+        self.cut = any(slot.cut for slot in _all_slots(made.results))
+        bound = {id(target) for target in self.engine.updates.values()} if self.binding is not None else set()
         read = {id(cell): val for (cell, _), val in zip(made.cells, self._cell_vals(), strict=False)}
         self._unbound = [cell for cell, _ in made.updates if id(read.get(id(cell))) not in bound]
+        self._loose = bool(self._unbound or made.argument_updates)
 
     def _cell_vals(self) -> list[Any]:
         """The program's inputs that stand for the tensors from outside."""
         return self.engine.program.inputs[len(self.trace.arguments) :] if self.binding else []
+
+    def remember(self, args: tuple[Any, ...], kwargs: Any) -> None:
+        """Note what the arguments look like, to know the same kind of call quickly."""
+        plain_call = not kwargs and all(type(a) is Tensor for a in args) and len(set(map(id, args))) == len(args)
+        if self.kinds is None and plain_call:
+            self.kinds = [(a.shape, a.dtype, a.requires_grad) for a in args]
+
+    def suits(self, args: tuple[Any, ...]) -> bool:
+        """Whether a call with these arguments is of the kind that was remembered."""
+        kinds = self.kinds
+        if kinds is None or len(args) != len(kinds) or STATE.grad is not self.grad_mode:
+            return False
+        for a, (shape, dtype, requires_grad) in zip(args, kinds, strict=True):
+            if type(a) is not Tensor or a._base is not None:
+                return False
+            node = a._node
+            if node.shape != shape or node.dtype != dtype or node.requires_grad is not requires_grad:
+                return False
+        return len(args) < 2 or len(set(map(id, args))) == len(args)
 
     def valid(self) -> bool:
         """Whether everything that the trace took for granted is still so."""
@@ -190,13 +224,14 @@ class Plan:
                 return False
         return True
 
-    def run(self, tensors: list[Tensor]) -> Any:
+    def run(self, tensors: Sequence[Tensor]) -> Any:
         """One call: gather, run, put everything where it belongs."""
         made = self.trace
         if self.binding is not None:
             outputs = self.binding.run(tensors)
-            results = [wrap(leaf(array)) for array in outputs[: len(made.values)]]
-            self._put(tensors, iter(outputs[len(made.values) :]), self._unbound)
+            results = [wrap(Node(None, (), {}, array, False, None)) for array in outputs[: len(made.values)]]
+            if self._loose:
+                self._put(tensors, iter(outputs[len(made.values) :]), self._unbound)
         else:
             results = self._interpreted(tensors)
         if self.marked != CHANGES.count:
@@ -205,9 +240,11 @@ class Plan:
             self.marked = CHANGES.count
         for action, args, kwargs in made.deferred:
             action(*filled(args, results), **filled(kwargs, results))
-        return filled(_cut(made.results, results), results)
+        if self.cut:
+            _cut(made.results, results)
+        return filled(made.results, results)
 
-    def _interpreted(self, tensors: list[Tensor]) -> list[Tensor]:
+    def _interpreted(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         made = self.trace
         arrays = [tensors[number].value for number, _ in made.arguments]
         arrays += [cell.value for cell, _ in made.cells]
@@ -218,7 +255,7 @@ class Plan:
         self._put(tensors, iter(outputs[count:]), [cell for cell, _ in made.updates])
         return results
 
-    def _put(self, tensors: list[Tensor], arrays: Any, cells: list[Tensor]) -> None:
+    def _put(self, tensors: Sequence[Tensor], arrays: Any, cells: list[Tensor]) -> None:
         """Rebind tensors whose new values are arrays of their own."""
         for cell in cells:
             cell.rebind(next(arrays), None)
@@ -226,14 +263,13 @@ class Plan:
             tensors[number].rebind(next(arrays), None)
 
 
-def _cut(slots: Any, results: list[Tensor]) -> Any:
+def _cut(slots: Any, results: list[Tensor]) -> None:
     """Marks the results whose gradient would go back into the step, so that backward from them is an error."""
     for slot in _all_slots(slots):
         if slot.cut:
             held = results[slot.number]
             node = Node(RESULT, (_MARK,), {}, held.value, True, None)
             results[slot.number] = wrap(node)
-    return slots
 
 
 def _all_slots(given: Any) -> list[Slot]:

@@ -1,8 +1,8 @@
 """Groups -> places in memory: what lives at the same time lies apart, everything else shares one arena.
 
 An update of a tensor is written over the old value where nobody reads that any more; elsewhere it has a place of its
-own and is copied at the end. Offsets are found by size, the largest first, each as low as it goes: the greedy strategy of
-Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference" (2020).
+own and is copied at the end. Offsets are found by size, the largest first, each as low as it goes: the greedy
+strategy of Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference" (2020).
 """
 
 from __future__ import annotations

@@ -104,10 +104,10 @@ def tanh(f: Function, x: Value) -> Value:
     twice = (size + size).at_most(40.0)
     if a.kind == "float":
         p, t = _exp_scaled(twice)
-        large = (1.0 - 2.0 / (scaled_normal(p, t) + 1.0)).signed(a.sign_bit())
-        z = a * a
-        small = madd(a * z, poly(z, tables.TANH), a)
-        return size.is_("oge", 0.54931).where(large, small).v
+        large = 1.0 - 2.0 / (scaled_normal(p, t) + 1.0)
+        z = size * size
+        small = madd(size * z, poly(z, tables.TANH), size)
+        return size.is_("oge", 0.54931).where(large, small).signed(a.sign_bit()).v
     high, low = _expm1(twice)
     e = high + low
     result = (e / (e + 2.0)).signed(a.sign_bit())
@@ -263,7 +263,8 @@ def _pow_wide(size: Num, y: Num) -> Num:
     rest = madd(y, low, rest)
     usual = product.abs().is_("olt", 800.0)
     t, r, tail = _reduce(product.at_least(-800.0).at_most(800.0))
-    tail = tail + usual.where(rest, 0.0)
+    # The rest may be hundreds of units in r's last place.
+    r, tail = fast_two_sum(r, tail + usual.where(rest, 0.0))
     return scaled(madd(r * r, poly(r, tables.EXP), madd(r, tail, tail)) + r + 1.0, t)
 
 
