@@ -87,7 +87,6 @@ def ulps(got: Array, wanted: Array, rest: Array | float = 0.0) -> Array:
     0 where both are nan or the same infinity; infinite where only one is nan or a zero has the wrong sign. Where
     `wanted` is finite, an infinite float32 counts as the power of 2 that comes after its largest number.
     """
-    info = np.finfo(got.dtype)
     with np.errstate(all="ignore"):
         nearest = wanted.astype(got.dtype)
         unit = last_place(wanted, got.dtype)
