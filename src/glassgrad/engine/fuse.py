@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from .access import VIEWS, Access, access, in_order
-from .dims import refine, spread_flags
-from .groups import FULL, MOST, REDUCTIONS, ROW, Group, accesses, is_elementwise, repeats
+from .dims import refine, split_strides, spread_flags
+from .groups import FULL, MOST, PRODUCTS, REDUCTIONS, ROW, Group, accesses, is_elementwise, repeats
 from .program import CONST, INPUT, Program, Val
 from .recompute import recompute
 
@@ -123,9 +123,8 @@ class Fuser:
         if group is self.scalars or val.size == 0:
             return None
         inside = [a for a in accesses(val) if a.base in group.level]
-        if group.kind == "matmul":
-            refined = refine([group.shape, val.shape]) if val.size == group.size else None
-            fits = refined is not None and len(group.vals) < MOST and (group.shape[-1] in (1, refined[-1]))
+        if group.kind in PRODUCTS:
+            fits = val.size == group.size and len(group.vals) < MOST and columns_together(group, val)
             return FULL if fits and all(in_order(a, val.shape) for a in inside) else None
         if group.kind != "loop" or len(group.vals) >= MOST:
             return None
@@ -208,6 +207,26 @@ class Fuser:
         for number, group in enumerate(result):
             group.number = number
         return result
+
+
+def columns_together(group: Group, val: Val) -> bool:
+    """Whether everything that a value takes from outside lies evenly along the columns of a product's result."""
+    refined = refine([group.shape, val.shape])
+    if refined is None:
+        return False
+    at, size = len(refined), 1
+    while size < group.columns:
+        at -= 1
+        size *= refined[at]
+    if size != group.columns:
+        return False
+    for source, found in zip(val.ins, accesses(val), strict=True):
+        strides = [0] * len(refined) if not source.shape else split_strides(source.shape, found.strides, refined)
+        if strides is None:
+            return False
+        if any(strides[d] != strides[d + 1] * refined[d + 1] for d in range(at, len(refined) - 1)):
+            return False
+    return True
 
 
 def fuse(program: Program) -> list[Group]:

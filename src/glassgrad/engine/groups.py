@@ -12,6 +12,8 @@ from .program import Val
 REDUCTIONS = frozenset({"sum", "amax"})
 FULL, ROW = "full", "row"
 CHEAP = frozenset({"add", "sub", "mul", "neg", "where", "eq", "ne", "lt", "le", "gt", "ge", "cast", "contig"})
+PRODUCTS = frozenset({"matmul", "conv"})
+"""Groups whose kernel can go on with each block of its result while that is in registers."""
 MOST = 28
 """Values that a loop group may hold before a new one is begun: more would not stay in registers."""
 
@@ -45,6 +47,14 @@ class Group:
     def size(self) -> int:
         count = 1
         for n in self.shape:
+            count *= n
+        return count
+
+    @property
+    def columns(self) -> int:
+        """The columns of a product's result: its last dimension, or a convolution's places."""
+        count = 1
+        for n in self.shape[2:] if self.kind == "conv" else self.shape[-1:]:
             count *= n
         return count
 

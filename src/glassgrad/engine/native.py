@@ -11,9 +11,12 @@ import numpy as np
 from ..op import REGISTRY
 from . import jit, threads
 from .access import VIEWS, with_copies
+from .emit.conv import write_conv
+from .emit.conv_weight import write_conv_weight
 from .emit.ir import I8, I64, PTR, Function, Module, Value
 from .emit.loops import Kernel, write_loop
 from .emit.matmul import write_matmul
+from .emit.moves import write_move
 from .fuse import fuse
 from .groups import Group
 from .plan import plan
@@ -25,6 +28,7 @@ MARK = "kernel.of.many"
 """The name that a kernel is written under, before it is known whether there is one like it already."""
 WORTH = 20_000
 """Operations from which on a kernel is shared among threads."""
+CONVOLUTIONS = {"conv": write_conv, "conv_weight": write_conv_weight}
 ALONE = 150_000
 """Operations up to which a whole step is left to one thread: waking another would take longer."""
 
@@ -48,7 +52,10 @@ class Native:
 
     name = "native"
 
-    def __init__(self, trace: Trace, threads: int | None = None, target: jit.Target | None = None) -> None:
+    def __init__(
+        self, trace: Trace, threads: int | None = None, target: jit.Target | None = None, profile: bool = False
+    ) -> None:
+        self.profile = profile
         self.trace = trace
         self.target = target or jit.host()
         self.program = program_of(trace)
@@ -68,7 +75,9 @@ class Native:
         module = Module()
         module.has_fma = "+fma" in self.target.features.split(",") or self.target.width >= 256
         module.attributes = f'nounwind "target-cpu"="{self.target.cpu}" "prefer-vector-width"="{self.target.width}"'
-        module.globals.append("@table = global ptr null\n@control = global ptr null\n@barrier = global ptr null")
+        module.globals.append(
+            "@table = global ptr null\n@control = global ptr null\n@barrier = global ptr null\n@clock = global ptr null"
+        )
         written = [(group, self._kernel(module, group)) for group in self.groups]
         parts: list[Any] = []
         for group, kernel in written:
@@ -96,7 +105,14 @@ class Native:
         elif group.kind == "matmul" and group.vals[0].dtype.kind == "f" and group.size:
             kernel = write_matmul(alone, MARK, group, width, registers, self._buffer_of)
         else:
-            return None
+            other = CONVOLUTIONS.get(group.kind)
+            if other is not None:
+                made = other(alone, MARK, group, width, registers, self._buffer_of)
+            else:
+                made = write_move(alone, MARK, group, width, self._buffer_of)
+            if made is None:
+                return None
+            kernel = made
         text = "\n".join(map(str, alone.functions.values()))
         name = self.kernels.get(text)
         if name is None:
@@ -121,7 +137,9 @@ class Native:
         slots: dict[int, Value] = {}
         shared = [self._shared(group, kernel) for group, kernel in kernels]
         first = f.compare("eq", tid, f.index(0))
-        for number, (_, kernel) in enumerate(kernels):
+        for number, (group, kernel) in enumerate(kernels):
+            if self.profile:
+                self._stamp(f, first, group.number)
             pointers = [self._pointer(f, table, slots, val) for val in kernel.buffers]
             if shared[number]:
                 lo, hi = self._share(f, kernel, tid), self._share(f, kernel, f.add(tid, f.index(1)))
@@ -132,7 +150,16 @@ class Native:
             following = shared[number + 1] if number + 1 < len(kernels) else True
             if self.threads > 1 and (shared[number] or following):
                 f.do(f"call void {barrier.text}({control}, {count})")
+        if self.profile:
+            self._stamp(f, first, kernels[-1][0].number + 1)
         f.ret()
+
+    def _stamp(self, f: Function, first: Value, number: int) -> None:
+        """Note the time in cycles at which a kernel begins."""
+        with f.when(first):
+            now = f.intrinsic("readcyclecounter", result=I64, suffix="")
+            clock = f.load(Value("@clock", PTR), PTR)
+            f.store(now, f.at(clock, f.index(number), I64))
 
     def _share(self, f: Function, kernel: Kernel, tid: Value) -> Value:
         """Where the part of thread `tid` begins."""
@@ -169,6 +196,8 @@ class Native:
                 self.table[slot] = array.ctypes.data
         pointer = ctypes.c_void_p.from_address
         pointer(self.code.engine.get_global_value_address("table")).value = self.table.ctypes.data
+        self.clock = np.zeros(len(self.groups) + 1, np.int64)
+        pointer(self.code.engine.get_global_value_address("clock")).value = self.clock.ctypes.data
         if self.threads > 1:
             self.pool = threads.pool(self.threads)
             pointer(self.code.engine.get_global_value_address("control")).value = self.pool.control
@@ -234,4 +263,6 @@ def work_of(group: Group) -> int:
         root = group.vals[0]
         a = root.ins[0].shape
         return 2 * root.size * (a[-2] if root.params.get("ta") else a[-1]) // 16
+    if group.kind.startswith("conv"):
+        return 10 * WORTH
     return group.size * len(group.vals) // 4

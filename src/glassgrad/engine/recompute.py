@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .access import in_order
 from .dims import refine
-from .groups import CHEAP, FULL, REDUCTIONS, Group, accesses, is_elementwise, outside
+from .groups import CHEAP, FULL, PRODUCTS, REDUCTIONS, Group, accesses, is_elementwise, outside
 from .program import CONST, INPUT, Val
 
 
@@ -38,7 +38,7 @@ def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
 
 def _takes(group: Group, val: Val) -> bool:
     """Whether a group can compute a value of another group by itself: it uses it entry for entry."""
-    if group.kind not in ("loop", "matmul") or val.size != group.size or refine([group.shape, val.shape]) is None:
+    if group.kind not in {"loop"} | PRODUCTS or val.size != group.size or refine([group.shape, val.shape]) is None:
         return False
     for user in group.vals:
         for found in accesses(user):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..op import REGISTRY
 from ..spec import int64
+from . import convolutions
 from .program import CONST, INPUT, OWN, Program, Val, constant, made_of
 
 Rule = Callable[[Val], Val | None]
@@ -264,4 +265,5 @@ RULES: dict[str, Rule] = {
     "copy": _through, "detach": _through, "cast": _cast, "reshape": _reshape, "permute": _permute, "expand": _expand,
     "slice": _slice, "mul": _mul, "neg": _neg, "sum": _sum, "where": _where, "gather": _gather, "add": _add,
     "scatter_add": _scatter_add, "slice_scatter": _slice_scatter, "cat": _cat,
+    "conv_transpose": convolutions.transposed, "conv_weight": convolutions.bordered,
 }  # fmt: skip

@@ -61,9 +61,7 @@ class Product:
     ) -> None:
         self.module, self.name, self.group, self.buffer_of = module, name, group, buffer_of
         self.root = group.vals[0]
-        *self.batch, self.m, self.n = self.root.shape
-        a = self.root.ins[0]
-        self.k = a.shape[-2] if self.root.params.get("ta") else a.shape[-1]
+        self.batch, self.m, self.n, self.k = self.sizes()
         self.entry = memory_type(self.root.dtype)
         self.most = width // self.entry.bits
         self.lanes = self.most
@@ -71,7 +69,7 @@ class Product:
             self.lanes //= 2
         self.lanes = self.lanes if self.lanes > 1 else 2
         self.registers = registers
-        self.space = space_ofproduct(group)
+        self.space = self.index_space()
         names: dict[Val, None] = {}
         for val in group.vals:
             for each in accesses(val):
@@ -80,6 +78,48 @@ class Product:
         for val in group.stored:
             names.setdefault(buffer_of(val))
         self.buffers = list(names)
+
+    # -- what a convolution does otherwise --------------------------------------------------------------------------
+
+    def sizes(self) -> tuple[list[int], int, int, int]:
+        """The batch, and how many rows, columns, and products for each entry."""
+        *batch, m, n = self.root.shape
+        a = self.root.ins[0]
+        return batch, m, n, a.shape[-2] if self.root.params.get("ta") else a.shape[-1]
+
+    def index_space(self) -> Space:
+        """The space of the result, for what follows it."""
+        return space_of(self.group, self.n)
+
+    def operands(self, f: Function) -> tuple[Operand, Operand]:
+        """The left and the right matrix."""
+        made = []
+        for number, flag in enumerate(("ta", "tb")):
+            val = self.root.ins[number]
+            found = access(val)
+            assert found is not None
+            *batch, row, column = found.strides
+            if self.root.params.get(flag):
+                row, column = column, row
+            pointer = f.params[self.buffers.index(self.buffer_of(found.base))]
+            made.append(Operand(pointer, (list(self.batch), batch), row, column, found.offset))
+        return made[0], made[1]
+
+    def straight(self, right: Operand, tile: Tile) -> bool:
+        """Whether a panel of the right operand is read where it lies: packing would not pay."""
+        return right.column == 1 and self.n % self.lanes == 0 and self.m <= 2 * tile.rows and self.k <= self.depth
+
+    def pack(self, f: Function, b: Value, right: Operand, column: Value, panel: Panel, start: int, to: Value) -> None:
+        """Copy rows start to start + panel.deep of a panel of columns."""
+        source = self.origin(f, right, b)
+        source = f.at(source, f.mul(column, f.index(right.column)), self.entry)
+        source = f.at(source, f.index(start * right.row), self.entry)
+        Packer(panel, f, source, right.row, right.column, to, column).write()
+
+    @property
+    def depth(self) -> int:
+        """How many rows of a panel are packed at a time."""
+        return DEPTH
 
     # -- the outline ------------------------------------------------------------------------------------------------
 
@@ -114,24 +154,12 @@ class Product:
     def _row_blocks(self, panels: int) -> int:
         """Into how many parts the rows are cut, so that there are tasks enough to share."""
         work = self.m * self.n * self.k * max(1, product(self.batch))
+        least = -(-self.m // 1024)
         if work < 200_000:
-            return 1
-        return max(1, min(-(-TASKS // panels), self.m // 32))
+            return least
+        return max(least, min(-(-TASKS // panels), self.m // 32))
 
-    def _operands(self, f: Function) -> tuple[Operand, Operand]:
-        made = []
-        for number, flag in enumerate(("ta", "tb")):
-            val = self.root.ins[number]
-            found = access(val)
-            assert found is not None
-            *batch, row, column = found.strides
-            if self.root.params.get(flag):
-                row, column = column, row
-            pointer = f.params[self.buffers.index(self.buffer_of(found.base))]
-            made.append(Operand(pointer, (list(self.batch), batch), row, column, found.offset))
-        return made[0], made[1]
-
-    def _origin(self, f: Function, operand: Operand, b: Value) -> Value:
+    def origin(self, f: Function, operand: Operand, b: Value) -> Value:
         """Where the matrix of one batch begins."""
         total = f.index(operand.offset)
         sizes, strides = operand.batch
@@ -147,29 +175,34 @@ class Product:
         places = [("b", I64), ("column", I64), ("first", I64), ("last", I64)]
         f = self.module.function(f"{self.name}_{vectors}", [*params, *places])
         b, column, first, last = f.params[-4:]
-        left, right = self._operands(f)
-        a, c = self._origin(f, left, b), self._origin(f, right, b)
-        c = f.at(c, f.mul(column, f.index(right.column)), self.entry)
+        left, right = self.operands(f)
+        a = self.origin(f, left, b)
         width = vectors * self.lanes
-        depth = min(self.k, DEPTH)
+        depth = max(1, min(self.k, self.depth))
         tile = tile_for(vectors, self.registers)
-        straight = right.column == 1 and self.n % self.lanes == 0 and self.m <= 2 * tile.rows and self.k <= DEPTH
-        packed = c if straight else f.stack(self.entry, max(1, depth * width))
+        straight = self.straight(right, tile)
+        where_it_lies = f.at(self.origin(f, right, b), column, self.entry) if straight else None
+        packed = where_it_lies or f.stack(self.entry, depth * width)
         stride = right.row if straight else width
-        blocks = -(-self.k // DEPTH) if self.k else 1
-        partial = f.stack(self.entry, self.m * width) if blocks > 1 else None
+        blocks = -(-self.k // depth) if self.k else 1
+        partial = f.stack(self.entry, self._block_rows() * width) if blocks > 1 else None
         for block in range(blocks):
-            start = block * DEPTH
-            deep = min(DEPTH, self.k - start)
+            start = block * depth
+            deep = min(depth, self.k - start)
             if not straight and deep:
-                source = f.at(c, f.index(start * right.row), self.entry)
-                shape = Panel(self.entry, self.lanes, self.n, vectors, deep)
-                Packer(shape, f, source, right.row, right.column, packed, column).write()
+                self.pack(f, b, right, column, Panel(self.entry, self.lanes, self.n, vectors, deep), start, packed)
             here = f.at(a, f.index(start * left.column), self.entry)
-            job = Job(f, here, left, packed, stride, deep, b, column, vectors, partial, block, block == blocks - 1)
+            job = Job(
+                f, here, left, packed, stride, deep, b, column, first, vectors, partial, block, block == blocks - 1
+            )
             self._rows(job, tile.rows, first, last)
         f.ret()
         return f
+
+    def _block_rows(self) -> int:
+        """How many rows one task has at most."""
+        panels = len(_panels(-(-self.n // self.lanes))) * product(self.batch)
+        return _rounded(self.m, self._row_blocks(panels))
 
     def _rows(self, job: Job, rows: int, first: Value, last: Value) -> None:
         """Blocks of `rows` rows from first to last, and one smaller at the end."""
@@ -187,8 +220,7 @@ class Product:
 
     def _remainders(self, rows: int) -> list[int]:
         """How many rows may be left over at the end of a block of rows."""
-        blocks = self._row_blocks(len(_panels(-(-self.n // self.lanes))) * product(self.batch))
-        size = _rounded(self.m, blocks)
+        size = self._block_rows()
         ends = {min(size, self.m - start) % rows for start in range(0, self.m, size)}
         return sorted(ends - {0})
 
@@ -203,8 +235,7 @@ class Product:
         for r in range(rows):
             for v in range(count):
                 if job.block and job.partial is not None:
-                    place = f.add(f.mul(f.add(row, f.index(r)), f.index(count * self.lanes)), f.index(v * self.lanes))
-                    held.append(f.load(f.at(job.partial, place, self.entry), wide))
+                    held.append(f.load(self._partial(job, row, r, v), wide))
                 else:
                     held.append(f.zero(wide))
         if job.deep:
@@ -223,14 +254,21 @@ class Product:
             assert job.partial is not None
             for r in range(rows):
                 for v in range(count):
-                    place = f.add(f.mul(f.add(row, f.index(r)), f.index(count * self.lanes)), f.index(v * self.lanes))
-                    f.store(held[r * count + v], f.at(job.partial, place, self.entry))
+                    f.store(held[r * count + v], self._partial(job, row, r, v))
             return
         for r in range(rows):
             number = f.add(f.mul(job.b, f.index(self.m)), f.add(row, f.index(r)))
             lead = indices_of(f, number, self.space.sizes[:-1])
             for v in range(count):
                 self._finish(job, held[r * count + v], lead, v)
+
+    def _partial(self, job: Job, row: Value, r: int, v: int) -> Value:
+        """Where a vector of a block that is not complete yet is kept."""
+        f = job.f
+        assert job.partial is not None
+        number = f.add(f.sub(row, job.first), f.index(r))
+        place = f.add(f.mul(number, f.index(job.vectors * self.lanes)), f.index(v * self.lanes))
+        return f.at(job.partial, place, self.entry)
 
     def _multiply_add(self, f: Function, a: Value, b: Value, c: Value) -> Value:
         return f.fma(a, b, c) if self.module.has_fma else f.add(f.mul(a, b), c)
@@ -264,6 +302,7 @@ class Job:
     deep: int
     b: Value
     column: Value
+    first: Value
     vectors: int
     partial: Value | None
     block: int
@@ -304,11 +343,6 @@ def _panels(vectors: int) -> list[int]:
     if rest == 1:
         return [3] * (threes - 1) + [2, 2]
     return [3] * threes + ([2] if rest else [])
-
-
-def space_ofproduct(group: Group) -> Space:
-    """The space of the result, its last dimension the columns."""
-    return space_of(group, group.vals[0].shape[-1])
 
 
 def write_matmul(

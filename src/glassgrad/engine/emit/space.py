@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..access import Access, contiguous
 from ..dims import refine, split_strides, spread_flags
-from ..groups import FULL, REDUCTIONS, ROW, Group, accesses
+from ..groups import FULL, PRODUCTS, REDUCTIONS, ROW, Group, accesses
 from ..program import Val
 from .ir import I1, OF_DTYPE, Function, Type, Value
 
@@ -49,7 +49,7 @@ def space_of(group: Group, columns: int | None = None) -> Space:
     space = Space(list(refined), list(flags))
     kept = [n for n, gone in zip(refined, flags, strict=True) if not gone]
     for val in group.vals:
-        if val.op == "matmul":
+        if val.op in PRODUCTS:
             continue
         found = [iota_access(val)] if val.op == "iota" else accesses(val)
         for number, each in enumerate(found):
@@ -66,6 +66,8 @@ def space_of(group: Group, columns: int | None = None) -> Space:
         space.reduced.append(False)
         for _, strides in space.strides.values():
             strides.append(0)
+    while columns is not None and space.sizes[-1] < columns:
+        _merge(space, group, len(space.sizes) - 2)
     _collapse(space, group, columns is not None)
     return space
 
@@ -79,12 +81,17 @@ def _collapse(space: Space, group: Group, keep_last: bool) -> None:
         ):
             at += 1
             continue
-        for key, (_, strides) in space.strides.items():
-            place = _place(space, group, key, at)
-            if place is not None:
-                strides.pop(place)
-        space.sizes[at] *= space.sizes.pop(at + 1)
-        space.reduced.pop(at + 1)
+        _merge(space, group, at)
+
+
+def _merge(space: Space, group: Group, at: int) -> None:
+    """Makes dimensions at and at + 1 one."""
+    for key, (_, strides) in space.strides.items():
+        place = _place(space, group, key, at)
+        if place is not None:
+            strides.pop(place)
+    space.sizes[at] *= space.sizes.pop(at + 1)
+    space.reduced.pop(at + 1)
 
 
 def _place(space: Space, group: Group, key: tuple[Val, int], at: int) -> int | None:
