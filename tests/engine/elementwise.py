@@ -125,6 +125,28 @@ HARDEST = 6381956970095103 * 2.0**797
 """The float64 that is nearest to a multiple of pi/2 (Muller, "Elementary Functions", section 11.3)."""
 
 
+@functools.cache
+def near_multiples(dtype: str) -> list[float]:
+    """For each power of 2 the numbers up to the next that are nearest to multiples of pi/2.
+
+    They are m · unit for the best approximations m / n of pi/2 / unit, which are the convergents of its continued
+    fraction.
+    """
+    info = np.finfo(dtype)
+    found = []
+    with mpmath.workprec(1400):
+        for exponent in range(info.maxexp):
+            ratio = mpmath.ldexp(mpmath.pi / 2, info.nmant - exponent)
+            left, (m_before, m), (n_before, n) = ratio, (1, int(ratio)), (0, 1)
+            while m < 1 << (info.nmant + 1):
+                if m >= 1 << info.nmant:
+                    found.append(math.ldexp(m, exponent - info.nmant))
+                left = 1 / (left - mpmath.floor(left))
+                step = int(left)
+                m_before, m, n_before, n = m, step * m + m_before, n, step * n + n_before
+    return found
+
+
 def of_all_exponents(dtype: str, count: int, rng: np.random.Generator) -> Array:
     """Numbers whose bits are random."""
     size = np.dtype(dtype).itemsize
@@ -136,7 +158,7 @@ def delicate(name: str, dtype: str, count: int, rng: np.random.Generator) -> Arr
     parts = [rng.uniform(low, high, count) for low, high in SPANS[name]]
     if name in ("sin", "cos", "tan"):
         turns = np.concatenate([np.arange(count), rng.integers(0, 1 << 20, count)])
-        parts += [turns * (math.pi / 2), [HARDEST]]
+        parts += [turns * (math.pi / 2), near_multiples(dtype), [HARDEST]]
     if name in ("log", "asin", "acos"):  # near 1 with all distances
         parts.append(1 - np.ldexp(rng.uniform(0.5, 1, count), rng.integers(-52, 0, count)))
     with np.errstate(over="ignore"):

@@ -212,14 +212,12 @@ def pow(f: Function, x: Value, y: Value) -> Value:
     a, b = of(f, x), of(f, y)
     size = (_pow_narrow if a.kind == "float" else _pow_wide)(a.abs(), b)
     whole, odd = _whole(b)
-    zero = a.const(0.0)
     size = a.abs().is_("oeq", 1.0).where(1.0, size)
-    signed = size.signed(odd.where(a, zero).sign_bit())
+    signed = size.signed(odd.where(a, 0.0).sign_bit())
     # A negative number to a power that is not whole; -infinity to one is not an error.
-    wrong = a.is_("olt", 0.0).where(whole.where(zero, a.is_("ogt", -math.inf).where(a.const(1.0), zero)), zero)
-    result = wrong.is_("oeq", 1.0).where(math.nan, signed)
-    result = a.is_("uno", b).where(math.nan, result)
-    return a.is_("oeq", 1.0).where(1.0, b.is_("oeq", 0.0).where(1.0, result)).v
+    wrong = a.is_("olt", 0.0) & a.is_("ogt", -math.inf) & (whole ^ 1)
+    result = (wrong | a.is_("uno", b)).where(math.nan, signed)
+    return (a.is_("oeq", 1.0) | b.is_("oeq", 0.0)).where(1.0, result).v
 
 
 def _whole(y: Num) -> tuple[Num, Num]:
@@ -229,7 +227,8 @@ def _whole(y: Num) -> tuple[Num, Num]:
     half = size * 0.5
     whole = size.is_("oge", unit).where(size, (size + unit) - unit)
     even = half.is_("oge", unit).where(half, (half + unit) - unit)
-    return whole.is_("oeq", size), even.is_("one", half).where(whole, size.const(-1.0)).is_("oeq", size)
+    is_whole = whole.is_("oeq", size)
+    return is_whole, is_whole & even.is_("one", half)
 
 
 def _pow_narrow(size: Num, y: Num) -> Num:
@@ -239,17 +238,12 @@ def _pow_narrow(size: Num, y: Num) -> Num:
     g = m - 1.0
     s = g / (g + 2.0)
     z = s * s
-    q = z.const(tables.ATANH["float"][-1])
-    for coefficient in reversed(tables.ATANH["float"][:-1]):
-        q = madd(q, z, coefficient)
-    log_m = madd(s * z, q, s + s)
+    log_m = madd(s * z, poly(z, {"double": tables.ATANH["float"]}), s + s)
     logarithm = _ends(wide, madd(k, math.log(2), log_m))
     product = (logarithm * y.to("fpext", "double")).at_least(-150.0).at_most(150.0)
     t, r, _ = _reduce(product)
-    q = r.const(tables.EXP["float"][-1])
-    for coefficient in reversed(tables.EXP["float"][:-1]):
-        q = madd(q, r, coefficient)
-    return scaled_normal(madd(r * r, q, r) + 1.0, t).to("fptrunc", "float")
+    p = madd(r * r, poly(r, {"double": tables.EXP["float"]}), r) + 1.0
+    return scaled_normal(p, t).to("fptrunc", "float")
 
 
 def _ends(size: Num, logarithm: Num) -> Num:

@@ -25,8 +25,8 @@ LEAD = {False: 10, True: 38}
 
 
 def _reduce(x: Num) -> tuple[Num, Num, Num]:
-    """x = n pi/2 + r + rest, |r| not above pi/4 but for rounding: (an integer that ends in n's last
-    two bits, r, rest)."""
+    """x = n pi/2 + r + rest, |r| not above pi/4 but for rounding: (an integer that ends in n's last two
+    bits, r, rest)."""
     ordinary = {"float": _ordinary_narrow if x.f.module.has_fma else _ordinary_in_double, "double": _ordinary_wide}
     q, r, rest = ordinary[x.kind](x)
     huge = Num(x.f, x.f.any(x.abs().is_("oge", ORDINARY[x.kind]).v))
@@ -67,7 +67,8 @@ def _narrowed(q: Num, exact: Num) -> tuple[Num, Num, Num]:
 
 def _ordinary_wide(x: Num) -> tuple[Num, Num, Num]:
     """n times the first two parts of 37 bits is exact, and so is x - n P1; where the second difference cancels it is
-    exact too, and 127 bits of pi/2 then leave enough of r: no float64 below 2^16 is nearer to a multiple than 2^-53."""
+    exact too. What n P3 and the missing bits of pi/2 get wrong is below 2^-110, and no float64 below 2^16 is nearer to a
+    multiple than 2^-60.5 (by continued fractions; the tests try the nearest ones)."""
     first, second, third = tables.HALF_PI["double"]
     t = madd(x, TWO_OVER_PI, x.format.magic)
     n = t - x.format.magic
@@ -142,7 +143,7 @@ def _huge_wide(x: Num) -> tuple[Num, Num, Num]:
     for i in reversed(range(6)):
         one = low * words[i]
         two = high * words[i + 1] if i < 5 else at.const(0)
-        # Three numbers, the first two below 2^64 in sum of their halves: added in halves.
+        # Added in halves, so that no sum goes beyond 64 bits.
         total = (one & 0xFFFFFFFF) + (two & 0xFFFFFFFF) + (carry & 0xFFFFFFFF)
         carry = (one >> 32) + (two >> 32) + (carry >> 32) + (total >> 32)
         found.append(total & 0xFFFFFFFF)
