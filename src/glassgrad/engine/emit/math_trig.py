@@ -67,7 +67,7 @@ def _narrowed(q: Num, exact: Num) -> tuple[Num, Num, Num]:
 
 def _ordinary_wide(x: Num) -> tuple[Num, Num, Num]:
     """n times the first two parts of 37 bits is exact, and so is x - n P1; where the second difference cancels it is
-    exact too. What n P3 and the missing bits of pi/2 get wrong is below 2^-110, and no float64 below 2^16 is nearer to a
+    exact too. What n P3 and the missing bits of pi/2 get wrong is below 2^-110, no float64 below 2^16 nearer to a
     multiple than 2^-60.5 (by continued fractions; the tests try the nearest ones)."""
     first, second, third = tables.HALF_PI["double"]
     t = madd(x, TWO_OVER_PI, x.format.magic)
