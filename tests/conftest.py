@@ -15,10 +15,11 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 import pytest  # noqa: E402
-from hypothesis import HealthCheck, settings  # noqa: E402
+from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--native-graphs", type=int, default=40, metavar="N", help="random graphs for the native engine")
     parser.addoption("--graphs", type=int, default=300, metavar="N", help="random graphs to compare (default: 300)")
     parser.addoption("--exhaustive", action="store_true", help="float32 functions over all 2^32 arguments (hours)")
 
@@ -34,3 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("ci", common, derandomize=True, database=None)
     settings.load_profile("ci" if os.environ.get("CI") else "dev")
     settings.register_profile("graphs", settings(), max_examples=config.getoption("--graphs"))
+    # Each example is compiled, so making a failing one smaller would take minutes: its steps are printed instead.
+    phases = [Phase.explicit, Phase.reuse, Phase.generate]
+    native = config.getoption("--native-graphs")
+    settings.register_profile("native_graphs", settings(), max_examples=native, phases=phases)

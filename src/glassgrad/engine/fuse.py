@@ -46,7 +46,9 @@ class Fuser:
         return made
 
     def _latest(self, val: Val) -> Group | None:
-        homes = [self.home[a.base] for a in accesses(val) if a.base in self.home]
+        """The last of the groups that a value needs something from, by itself or through floating operands."""
+        brought = [val, *self._closure([a.base for a in accesses(val)])]
+        homes = [self.home[a.base] for each in brought for a in accesses(each) if a.base in self.home]
         return max(homes, key=lambda g: g.number) if homes else None
 
     def _place(self, val: Val) -> None:
@@ -63,7 +65,8 @@ class Fuser:
 
     def _elementwise(self, val: Val) -> None:
         bases = [a.base for a in accesses(val)]
-        if not val.shape and all(b.size == 1 and self.home.get(b, self.scalars) is self.scalars for b in bases):
+        known = all(b.size == 1 and b not in self.floating for b in bases)
+        if not val.shape and known and all(self.home.get(b, self.scalars) is self.scalars for b in bases):
             self.scalars.add(val)  # single numbers that depend on inputs alone come before everything else
             self.home[val] = self.scalars
             return

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..op import REGISTRY
-from . import jit, threads
+from . import jit, threads, verify
 from .access import VIEWS, with_copies
 from .emit.conv import write_conv
 from .emit.conv_weight import write_conv_weight
@@ -35,7 +35,10 @@ ALONE = 150_000
 
 def program_of(trace: Trace) -> Program:
     """What the engine makes of a trace before it forms kernels."""
-    return with_copies(with_masks(simplify(of_trace(trace))))
+    made = verify.program(of_trace(trace), "the trace")
+    made = verify.program(simplify(made), "simplify")
+    made = verify.program(with_masks(made), "with_masks")
+    return verify.program(with_copies(made), "with_copies")
 
 
 def updates_of(trace: Trace, program: Program) -> dict[Val, Val]:
@@ -59,7 +62,7 @@ class Native:
         self.trace = trace
         self.target = target or jit.host()
         self.program = program_of(trace)
-        self.groups = fuse(self.program)
+        self.groups = verify.groups(fuse(self.program), self.program.outputs, "fuse")
         self.updates = updates_of(trace, self.program)
         self.plan = plan(self.groups, self.program.outputs, self.updates)
         self.kernels: dict[str, str] = {}

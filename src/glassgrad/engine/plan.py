@@ -58,7 +58,7 @@ def plan(groups: list[Group], outputs: Sequence[Val], updates: Mapping[Val, Val]
         return places[val]
 
     for base in readers:
-        if base.op == INPUT or (base.op == CONST and base.number is None):
+        if base.op in (INPUT, CONST):
             slot(base)
     for output in outputs:
         target = updates.get(output)

@@ -18,8 +18,8 @@ from ..spec import Dtype, Shape
 from .trace import Step, Trace, Tracer, tracing
 
 INPUT, CONST = "input", "const"
-OWN = {"iota", "assemble"}
-"""Ops that only the engine has: the numbers 0, 1, ... along an axis; parts put together into one array."""
+OWN = {"iota", "assemble", "contig"}
+"""Ops that only the engine has: the numbers along an axis; parts put together into one array; a copy in order."""
 
 
 class Val:

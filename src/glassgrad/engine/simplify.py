@@ -93,6 +93,10 @@ def _through(val: Val) -> Val | None:
     return val.ins[0]
 
 
+def _second(val: Val) -> Val | None:
+    return val.ins[1]
+
+
 def _cast(val: Val) -> Val | None:
     source = val.ins[0]
     return source if source.dtype == val.dtype else None
@@ -148,7 +152,7 @@ def _neg(val: Val) -> Val | None:
 
 
 def _sum(val: Val) -> Val | None:
-    """A sum over axes of size 1, or over none, is a reshape."""
+    """A sum (or the largest) over axes of size 1, or over none, is a reshape."""
     source, axes = val.ins[0], val.params["axes"]
     if source.dtype == val.dtype and all(source.shape[a] == 1 for a in axes):
         return made_of("reshape", (source,), {"shape": val.shape}, val.origin)
@@ -262,8 +266,8 @@ def with_masks(program: Program) -> Program:
 
 
 RULES: dict[str, Rule] = {
-    "copy": _through, "detach": _through, "cast": _cast, "reshape": _reshape, "permute": _permute, "expand": _expand,
-    "slice": _slice, "mul": _mul, "neg": _neg, "sum": _sum, "where": _where, "gather": _gather, "add": _add,
-    "scatter_add": _scatter_add, "slice_scatter": _slice_scatter, "cat": _cat,
+    "copy": _through, "detach": _through, "replace": _second, "cast": _cast, "reshape": _reshape, "permute": _permute,
+    "expand": _expand, "slice": _slice, "mul": _mul, "neg": _neg, "sum": _sum, "amax": _sum, "where": _where,
+    "gather": _gather, "add": _add, "scatter_add": _scatter_add, "slice_scatter": _slice_scatter, "cat": _cat,
     "conv_transpose": convolutions.transposed, "conv_weight": convolutions.bordered,
 }  # fmt: skip

@@ -202,7 +202,12 @@ def plain(module: Any) -> dict[str, Any]:
 def escaped() -> list[Tensor]:
     """Tensors that still hold a symbol, which no one should after a trace."""
     gc.collect()
-    return [cell for cell in gc.get_objects() if isinstance(cell, Tensor) and isinstance(cell._node.value, Symbol)]
+    return [cell for cell in gc.get_objects() if _is_cell(cell) and isinstance(cell._node.value, Symbol)]
+
+
+def _is_cell(thing: Any) -> bool:
+    """isinstance would read `__class__` of foreign objects, and some of them answer with a warning."""
+    return issubclass(type(thing), Tensor)
 
 
 @contextmanager
@@ -367,7 +372,7 @@ def _cells_of(arrays: dict[int, Any], known: dict[int, Tensor]) -> list[tuple[Te
         if nodes:
             wanted = {id(n) for n in nodes}
             for cell in gc.get_referrers(*nodes):
-                if isinstance(cell, Tensor) and id(cell._node) in wanted:
+                if _is_cell(cell) and id(cell._node) in wanted:
                     cells.setdefault(id(cell._node.value), cell)
     return [(cell, arrays[key]) for key, cell in cells.items()]
 

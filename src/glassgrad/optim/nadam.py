@@ -81,7 +81,7 @@ class NAdam(Moments):
         decay = group["momentum_decay"]
         mu = beta1 * (1.0 - 0.5 * 0.96 ** (count * decay))
         mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((count + 1) * decay))
-        state["mu_product"].mul_(mu)
+        state["mu_product"].fill_(self.number(state["mu_product"]) * mu)
         product = self.number(state["mu_product"])
         bottom = (square / (1 - beta2**count)).sqrt()
         bottom.add_(group["eps"])

@@ -73,7 +73,7 @@ class Product:
         names: dict[Val, None] = {}
         for val in group.vals:
             for each in accesses(val):
-                if each.base not in group.level and each.base.number is None:
+                if each.base not in group.level and (each.base.number is None or val is self.root):
                     names.setdefault(buffer_of(each.base))
         for val in group.stored:
             names.setdefault(buffer_of(val))

@@ -22,8 +22,7 @@ class Mover:
         self.name = name
         names: dict[Val, None] = {}
         for each in accesses(self.val):
-            if each.base.number is None:
-                names.setdefault(buffer_of(each.base))
+            names.setdefault(buffer_of(each.base))
         names.setdefault(buffer_of(self.val))
         self.buffers = list(names)
         self.buffer_of = buffer_of
