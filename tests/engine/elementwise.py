@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 
 from glassgrad.engine import jit
-from glassgrad.engine.emit import ir
+from glassgrad.engine.emit import ir, values
 from glassgrad.engine.emit import math as emitted
 
 Array = Any
@@ -21,7 +21,7 @@ UNARY = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "
          "sin", "cos", "tan", "asin", "acos", "atan")  # fmt: skip
 NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 DTYPES = ("float32", "float64")
-KINDS = {"float32": ir.F32, "float64": ir.F64}
+KINDS = {"float32": values.F32, "float64": values.F64}
 
 
 @functools.cache
@@ -48,7 +48,7 @@ def module(name: str, dtype: str, lanes: int, target: jit.Target) -> str:
     """The IR of a loop over arrays."""
     made = ir.Module(has_fma=target.has_fma, has_scalef=target.has_scalef)
     operands = ["x", "y"] if name == "pow" else ["x"]
-    f = made.function("kernel", [*((p, ir.PTR) for p in [*operands, "out"]), ("count", ir.I64)])
+    f = made.function("kernel", [*((p, values.PTR) for p in [*operands, "out"]), ("count", values.I64)])
     f.internal = False
     *sources, out, count = f.params
     entry = KINDS[dtype]

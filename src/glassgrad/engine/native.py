@@ -13,10 +13,11 @@ from . import jit, threads, verify
 from .access import VIEWS, with_copies
 from .emit.conv import write_conv
 from .emit.conv_weight import write_conv_weight
-from .emit.ir import I8, I64, PTR, Function, Module, Value
+from .emit.ir import Function, Module
 from .emit.loops import Kernel, write_loop
 from .emit.matmul import write_matmul
 from .emit.moves import write_move
+from .emit.values import I8, I64, PTR, Value
 from .fuse import fuse
 from .groups import Group
 from .plan import plan

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from ..access import Access, access, contiguous
 from ..groups import Group
 from ..program import Val
-from .ir import I1, I64, Function, Module, Type, Value
+from .ir import Function, Module
 from .loops import Kernel
 from .matmul import DEPTH, Operand, Product, Tile
 from .pack import Panel
 from .space import indices_of, product
+from .values import I1, I64, Type, Value
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from ..access import access, contiguous
 from ..groups import Group
 from ..program import Val
-from .ir import I64, PTR, Function, Module, Type, Value
+from .ir import Function, Module
 from .loops import Kernel
 from .matmul import Product, tile_for
 from .pack import Packer, Panel
 from .space import Space, indices_of, product
+from .values import I64, PTR, Type, Value
 
 
 class WeightGradient(Product):

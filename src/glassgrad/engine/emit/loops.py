@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from ..groups import FULL, REDUCTIONS, ROW, Group, accesses
 from ..program import Val
-from .ir import I64, OF_DTYPE, PTR, Module, Value
+from .ir import Module
 from .scribe import Scribe
 from .space import identity, indices_of, lanes_for, memory_type, product, space_of
 from .turn import Turn
+from .values import I64, OF_DTYPE, PTR, Value
 
 CHEAP_OPS = frozenset(
     {"add", "sub", "mul", "neg", "where", "eq", "ne", "lt", "le", "gt", "ge", "cast", "contig", "relu"}

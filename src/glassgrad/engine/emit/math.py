@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 
 from . import math_tables as tables
-from .ir import Function, Value
+from .ir import Function
 from .math_parts import Num, fast_two_sum, madd, of, poly, scaled, scaled_normal, split, two_product, two_sum
 from .math_trig import acos, asin, atan, cos, sin, tan
+from .values import Value
 
 __all__ = ["acos", "asin", "atan", "cos", "cosh", "erf", "exp", "expm1", "log", "log1p", "pow", "sigmoid", "sin",
            "sinh", "softplus", "tan", "tanh"]  # fmt: skip

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .ir import Function, Value
+from .ir import Function
+from .values import Value
 
 
 class Format(NamedTuple):

@@ -11,8 +11,9 @@ import itertools
 import math
 
 from . import math_tables as tables
-from .ir import Function, Value
+from .ir import Function
 from .math_parts import Num, fast_two_sum, madd, of, poly, quotient, two_product, two_sum
+from .values import Value
 
 TWO_OVER_PI = 2 / math.pi
 # Up to here n = x · 2/pi is small enough for the first parts of pi/2.

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from ..access import access
 from ..groups import Group, accesses
 from ..program import Val
-from .ir import I64, PTR, Function, Module, Value
+from .ir import Function, Module
 from .loops import Kernel
 from .pack import Packer, Panel
 from .scribe import Scribe
 from .space import Space, indices_of, memory_type, product, space_of
 from .turn import Turn
+from .values import I64, PTR, Value
 
 DEPTH = 1024
 """So many rows of a packed panel at most: more would not stay in the second-level cache."""

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from ..access import access, contiguous
 from ..groups import Group, accesses
 from ..program import Val
-from .ir import I1, I64, PTR, Function, Module, Type, Value
+from .ir import Function, Module
 from .loops import Kernel
 from .space import indices_of, memory_type, product
+from .values import I1, I64, PTR, Type, Value
 
 
 class Mover:

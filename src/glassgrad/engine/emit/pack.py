@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .ir import Function, Type, Value
+from .ir import Function
+from .values import Type, Value
 
 
 class Panel(NamedTuple):

@@ -11,7 +11,8 @@ from typing import Any
 from ...spec import Dtype
 from . import math as functions
 from . import math_trig as trig
-from .ir import OF_DTYPE, Function, Value
+from .ir import Function
+from .values import OF_DTYPE, Value
 
 BOOL = "i1"
 

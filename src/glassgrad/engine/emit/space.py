@@ -9,7 +9,8 @@ from ..access import Access, contiguous
 from ..dims import refine, split_strides, spread_flags
 from ..groups import FULL, PRODUCTS, REDUCTIONS, ROW, Group, accesses
 from ..program import Val
-from .ir import I1, OF_DTYPE, Function, Type, Value
+from .ir import Function
+from .values import I1, OF_DTYPE, Type, Value
 
 
 @dataclass

@@ -9,9 +9,10 @@ from ...op import REGISTRY
 from ..access import access
 from ..groups import FULL, REDUCTIONS, ROW, Group
 from ..program import Val
-from .ir import I1, I64, Function, Type, Value
+from .ir import Function
 from .scribe import Scribe
 from .space import Space, full_strides, held_type, memory_type
+from .values import I1, I64, Type, Value
 
 
 class Writer(Protocol):
