@@ -15,6 +15,7 @@ from typing import Any as _Any
 
 from . import autograd, nn, optim, utils
 from . import functions as _functions
+from .engine import compile
 from .errors import GlassgradError
 from .errors import NotCovered as _NotCovered
 from .functions import *  # noqa: F403
@@ -31,8 +32,8 @@ Size = tuple[_Any, ...]
 newaxis = None
 
 __all__ = [
-    "GlassgradError", "Size", "autograd", "device", "double", "dtype", "e", "float", "functional", "inf", "int", "long",
-    "nan", "newaxis", "nn", "optim", "pi", "utils",
+    "GlassgradError", "Size", "autograd", "compile", "device", "double", "dtype", "e", "float", "functional", "inf",
+    "int", "long", "nan", "newaxis", "nn", "optim", "pi", "utils",
 ]  # fmt: skip
 __all__ += _functions.__all__
 

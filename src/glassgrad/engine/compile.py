@@ -18,7 +18,6 @@ from ..spec import Spec
 from ..tensor import Tensor, wrap
 from .bind import Binding
 from .interpret import Interpreter
-from .native import Native
 from .trace import Slot, Trace, escaped, filled, flatten, plain, specs_of, trace
 
 ENGINES = ("interpret", "native")
@@ -47,6 +46,20 @@ def compile(
 
     Raises:
         TraceError: a value read in the step, state that grows, shapes that depend on values; names the line.
+
+    Example:
+        >>> import glassgrad
+        >>> w = glassgrad.tensor([3.0], requires_grad=True)
+        >>> optimizer = glassgrad.optim.SGD([w], lr=0.25)
+        >>> @glassgrad.compile
+        ... def step(x):
+        ...     optimizer.zero_grad()
+        ...     loss = ((w * x) ** 2).sum()
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> [step(glassgrad.ones(1)).item() for _ in range(3)]
+        [9.0, 2.25, 0.5625]
     """
     if function is None:
         return functools.partial(compile, engine=engine, threads=threads, fallback=fallback, signatures=signatures)
@@ -155,6 +168,14 @@ RESULT.vjp(_cut_rule)
 _MARK = Node(None, (), {}, np.zeros(()), True, None)
 
 
+def _engine(name: str) -> Callable[..., Any]:
+    if name == "interpret":
+        return lambda made, _threads: Interpreter(made)
+    from .native import Native  # only who compiles a step waits for the code generator
+
+    return Native
+
+
 class Plan:
     """A trace bound to its cells, ready to run."""
 
@@ -162,9 +183,8 @@ class Plan:
         self.trace = made
         self.seen = CHANGES.count
         self.where = None
-        self.engine: Any
-        self.engine = Native(made, threads) if engine == "native" else Interpreter(made)
-        self.binding = Binding(made, self.engine) if isinstance(self.engine, Native) else None
+        self.engine = _engine(engine)(made, threads)
+        self.binding = Binding(made, self.engine) if engine == "native" else None
         self.gone = _Gone()
         self.marked = -1
         self.kinds: list[Any] | None = None

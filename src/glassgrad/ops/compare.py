@@ -106,7 +106,14 @@ def _where_second(g: Node, y: Node, c: Node, a: Node, b: Node) -> Node:
     corners=[Corner((1.0, 2.0, float("inf")), 2.0, (None, 1.0, 0.0))],
 )  # fmt: skip
 def where(xp: Any, c: Array, a: Array, b: Array) -> Array:
-    return xp.where(c, a, b)
+    if a.dtype.kind != "f":
+        return xp.where(c, a, b)
+    # Chosen by bits. NumPy's `where` branches for every entry, at ten times the cost where the condition is irregular.
+    word = xp.int32 if a.itemsize == 4 else xp.int64
+    ones, x, y = (-c.view(xp.int8)).astype(word), a.view(word), b.view(word)
+    if x.ndim == 0 and x == 0:
+        return (y & ~ones).view(a.dtype)
+    return (y ^ ((x ^ y) & ones)).view(a.dtype)
 
 
 def _cast_spec(x: Spec, *, dtype: Dtype) -> Spec:

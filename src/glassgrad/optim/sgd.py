@@ -89,4 +89,6 @@ class SGD(Optimizer):
                 velocity = velocity * momentum + g * (1 - group["dampening"])
                 self.put(held, velocity)
             g = g + velocity * momentum if group["nesterov"] else velocity
-        self.put(p, x + g * -lr)
+        move = g * -lr
+        move += x
+        self.put(p, move)
