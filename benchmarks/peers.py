@@ -6,6 +6,7 @@ To add a peer, add it to PEERS, with the thread settings it may choose its best 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -88,8 +89,6 @@ def torch_names(name: str, *, compiled: bool = False) -> Callable[[Work], Step]:
 
     def load(work: Work) -> Step:
         torch = module(name)
-        if compiled and not hasattr(torch, "compile"):
-            raise Missing(f"{name} has no compile() yet")
         weights, *batch = inputs(work)
         net = work.net(torch)
         net.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
@@ -103,7 +102,8 @@ def torch_names(name: str, *, compiled: bool = False) -> Callable[[Work], Step]:
             optimizer.step()
             return loss
 
-        run = torch.compile(step) if compiled else step
+        options = {"threads": int(os.environ["OMP_NUM_THREADS"])} if name == "glassgrad" else {}
+        run = torch.compile(step, **options) if compiled else step
         return lambda: run(x, y)
 
     return load

@@ -77,7 +77,7 @@ class Native:
 
     def _compile(self) -> None:
         module = Module()
-        module.has_fma = "+fma" in self.target.features.split(",") or self.target.width >= 256
+        module.has_fma, module.has_scalef = self.target.has_fma, self.target.has_scalef
         module.attributes = f'nounwind "target-cpu"="{self.target.cpu}" "prefer-vector-width"="{self.target.width}"'
         module.globals.append(
             "@table = global ptr null\n@control = global ptr null\n@barrier = global ptr null\n@clock = global ptr null"
@@ -102,7 +102,7 @@ class Native:
 
     def _kernel(self, module: Module, group: Group) -> Kernel | None:
         """The kernel of a group; groups that do the same to other buffers share one."""
-        alone = Module(has_fma=module.has_fma)
+        alone = Module(has_fma=module.has_fma, has_scalef=module.has_scalef)
         width, registers = self.target.width, self.target.registers
         if group.kind == "loop":
             kernel = write_loop(alone, MARK, group, width, self._buffer_of)
