@@ -163,9 +163,8 @@ class Fuser:
             self._bring(made, [found.base])
         if found.base in self.floating and found.base not in made.level:
             self._settle(found.base)
-            made.number = len(self.groups)
-            self.groups.remove(made)
-            self.groups.append(made)
+            made = self._begin(source.shape)  # numbers go up in the order of running; the empty group is dropped
+            made.reduced = flags
         made.add(val, ROW)
         return made
 
