@@ -26,6 +26,10 @@ def refine(shapes: list[tuple[int, ...]]) -> list[int] | None:
 
 def split_strides(shape: tuple[int, ...], strides: tuple[int, ...], refined: list[int]) -> list[int] | None:
     """Strides over finer dimensions."""
+    if tuple(refined) == shape:
+        return list(strides)
+    if 0 in shape:
+        return [0] * len(refined)  # nothing is ever read
     result: list[int] = []
     rest = list(refined)
     for n, s in reversed(list(zip(shape, strides, strict=True))):

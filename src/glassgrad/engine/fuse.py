@@ -75,12 +75,11 @@ class Fuser:
             return
         group = self._latest(val)
         assert group is not None
-        level = self._fits(group, val)
-        if level is None or not self._bring(group, bases):
+        if not self._join(group, [*self._closure(bases), val]):
             for base in bases:
                 self._settle(base)
-            group, level = self._begin(val.shape), FULL
-        group.add(val, level)
+            group = self._begin(val.shape)
+            group.add(val)
         self.home[val] = group
 
     def _begin(self, shape: tuple[int, ...]) -> Group:
@@ -99,16 +98,20 @@ class Fuser:
                 stack.extend(a.base for a in accesses(val) if a.base in self.floating)
         return sorted(found, key=lambda v: v.id)
 
-    def _bring(self, group: Group, bases: list[Val]) -> bool:
-        """Compute floating operands inside the group; False, and nothing done, if one does not fit there."""
-        closure = [v for v in self._closure(bases) if v not in group.level]
-        for place, val in enumerate(closure):
-            if self._fits(group, val) != FULL:
-                for undone in closure[:place]:
+    def _join(self, group: Group, vals: list[Val]) -> bool:
+        """Add a value to a group, after the floating ones that it needs; False, and nothing done, if one does not fit.
+
+        Each is asked when those before it are inside: what it takes from them must be taken entry for entry too.
+        """
+        vals = [v for v in vals if v not in group.level]
+        for place, val in enumerate(vals):
+            level = self._fits(group, val)
+            if level is None or (level != FULL and val in self.floating):
+                for undone in vals[:place]:
                     group.vals.remove(undone)
                     del group.level[undone]
                 return False
-            group.add(val)
+            group.add(val, level)
         return True
 
     def _settle(self, val: Val) -> None:
@@ -160,7 +163,7 @@ class Fuser:
         made = self._begin(source.shape)
         made.reduced = flags
         if in_order(found, source.shape):
-            self._bring(made, [found.base])
+            self._join(made, self._closure([found.base]))
         if found.base in self.floating and found.base not in made.level:
             self._settle(found.base)
             made = self._begin(source.shape)  # numbers go up in the order of running; the empty group is dropped

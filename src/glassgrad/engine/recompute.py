@@ -58,5 +58,5 @@ def _take(group: Group, val: Val) -> None:
     """Put a copy of the computation in front of its first use."""
     place = next(i for i, user in enumerate(group.vals) if any(a.base is val for a in accesses(user)))
     after = [i + 1 for i, v in enumerate(group.vals) if any(a.base is v for a in accesses(val))]
-    group.vals.insert(max([0 if group.kind == "loop" else 1, *after]) if after else min(place, place), val)
+    group.vals.insert(max(after, default=place), val)
     group.level[val] = FULL
