@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from .errors import GlassgradError, here
-from .graph import CONSTANT, Node, Operation, Origin, Params
+from .graph import CONSTANT, Node, Operation, Origin, Params, Symbol
 from .spec import Dtype
 
 Made = Callable[[Node], None]
@@ -35,6 +35,7 @@ class Tracing(Protocol):
     def defer(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None: ...
     def state_set(self, owner: Any, name: str) -> None: ...
     def entered(self, module: Any) -> None: ...
+    def inspect(self, value: Any, check: Callable[[Any], object]) -> None: ...
 
 
 class Changes:
@@ -92,6 +93,15 @@ def apply(op: Operation, inputs: tuple[Node, ...], params: Params) -> Node:
     if state.observer is not None:
         state.observer(node)
     return node
+
+
+def look_at(node: Node, check: Callable[[Any], object]) -> None:
+    """Have ``check`` look at the value of a Node and raise if it is bad: now, or, while a step is traced, before every
+    run of the step. What the step itself computes is not looked at."""
+    if STATE.tracer is not None:
+        STATE.tracer.inspect(node.value, check)
+    if not isinstance(node.value, Symbol):
+        check(node.value)
 
 
 def leaf(value: Any, requires_grad: bool = False) -> Node:

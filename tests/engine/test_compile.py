@@ -325,3 +325,46 @@ def test_same_bits_with_one_thread_and_two(threads):
     for _ in range(20):
         for a, b in zip(one(x, w), many(x, w), strict=True):
             assert a.numpy().tobytes() == b.numpy().tobytes()
+
+
+@engines
+@pytest.mark.parametrize("place", ["argument", "view", "outside"])
+@pytest.mark.parametrize("bad", [-1, 5])
+def test_an_index_out_of_range_is_refused_before_anything_changes(place, bad, engine):
+    table = nn.Embedding(5, 3)
+    optimizer = optim.SGD(table.parameters(), lr=0.1)
+    held = gg.tensor([[0, 1], [2, 3]])
+
+    @compile(engine=engine)
+    def step(x):
+        optimizer.zero_grad()
+        rows = table({"argument": x, "view": x.t()[1:].reshape(-1), "outside": held}[place])
+        loss = nn.functional.cross_entropy(rows.reshape(-1, 3), gg.zeros(rows.numel() // 3, dtype=gg.int64))
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(3):
+        step(gg.tensor([[0, 1], [4, 3]]))
+    before = table.weight.detach().clone()
+    if place == "outside":
+        held.copy_(gg.tensor([[0, bad], [2, 3]]))
+    with pytest.raises(gg.GlassgradError, match=f"{bad} is out of range"):
+        step(gg.tensor([[0, bad], [4, 3]]))
+    assert table.weight.tolist() == before.tolist()
+    held.copy_(gg.tensor([[0, 1], [2, 3]]))
+    step(gg.tensor([[0, 1], [4, 3]]))
+
+
+@engines
+def test_an_ignored_class_is_no_bad_index(engine):
+    @compile(engine=engine)
+    def loss(x, y):
+        return nn.functional.cross_entropy(x, y, ignore_index=-7)
+
+    x = gg.tensor([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]])
+    for classes in ([0, 1, 1], [0, -7, 1], [-7, -7, 0]):
+        y = gg.tensor(classes)
+        assert loss(x, y).item() == pytest.approx(nn.functional.cross_entropy(x, y, ignore_index=-7).item(), rel=1e-6)
+    with pytest.raises(gg.GlassgradError, match="class index -8"):
+        loss(x, gg.tensor([0, -8, 1]))

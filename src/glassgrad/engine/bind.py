@@ -17,7 +17,7 @@ from ..graph import Node
 from ..tensor import Tensor
 from .native import Native
 from .program import Val
-from .trace import Option, Trace
+from .traced import Option, Trace
 
 SMALL = 4096
 """Results of up to this many bytes are copied out of one place; larger ones are written where they are returned."""

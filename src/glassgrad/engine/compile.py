@@ -18,7 +18,8 @@ from ..spec import Spec
 from ..tensor import Tensor, wrap
 from .bind import Binding
 from .interpret import Interpreter
-from .trace import Slot, Trace, escaped, filled, flatten, plain, specs_of, trace
+from .trace import escaped, filled, flatten, plain, specs_of, trace
+from .traced import Slot, Trace
 
 ENGINES = ("interpret", "native")
 
@@ -247,6 +248,8 @@ class Plan:
     def run(self, tensors: Sequence[Tensor]) -> Any:
         """One call: gather, run, put everything where it belongs."""
         made = self.trace
+        for inspection in made.inspections:
+            inspection.run(tensors)
         if self.binding is not None:
             outputs = self.binding.run(tensors)
             results = [wrap(Node(None, (), {}, array, False, None)) for array in outputs[: len(made.values)]]

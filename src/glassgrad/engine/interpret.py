@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Symbol
-from .trace import Trace
+from .traced import Trace
 
 
 class Interpreter:

@@ -23,7 +23,7 @@ from .groups import Group
 from .plan import plan
 from .program import CONST, Program, Val, of_trace
 from .simplify import simplify, with_masks
-from .trace import Trace
+from .traced import Trace
 
 MARK = "kernel.of.many"
 """The name that a kernel is written under, before it is known whether there is one like it already."""

@@ -15,7 +15,8 @@ from ..dispatch import leaf
 from ..graph import Origin, Symbol
 from ..op import REGISTRY
 from ..spec import Dtype, Shape
-from .trace import Step, Trace, Tracer, tracing
+from .trace import Tracer, tracing
+from .traced import Step, Trace
 
 INPUT, CONST = "input", "const"
 OWN = {"iota", "assemble", "contig"}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,73 +19,7 @@ from ..errors import TraceError, here
 from ..graph import CONSTANT, Node, Operation, Origin, Overwritten, OverwrittenValue, Params, Symbol
 from ..spec import Spec, float64
 from ..tensor import Tensor, wrap
-
-VIEWS = ("reshape", "permute", "expand", "slice", "detach", "flip")
-
-
-@dataclass(eq=False)
-class Step:
-    """One op of a traced step; `inputs` are Symbols and arrays."""
-
-    op: Any
-    inputs: tuple[Any, ...]
-    params: Params
-    out: Symbol
-    origin: Origin | None
-
-
-@dataclass(eq=False)
-class Option:
-    """An option of an optimizer that a schedule may change: read anew for every call."""
-
-    group: Any
-    key: str
-    place: int | None
-    symbol: Symbol
-
-    def read(self) -> Any:
-        """What it is now."""
-        value = self.group[self.key] if self.place is None else self.group[self.key][self.place]
-        return value.value if isinstance(value, Tensor) else value
-
-
-@dataclass(eq=False)
-class Trace:
-    """What a traced step is: steps in order, what goes in, what comes out."""
-
-    steps: list[Step]
-    arguments: list[tuple[int, Symbol]]
-    """The tensors the step was called with that it reads: their number, and their symbol."""
-    cells: list[tuple[Tensor, Any]]
-    """Tensors from elsewhere that it reads: the cell, and what stands for its value in the steps."""
-    options: list[Option]
-    updates: list[tuple[Tensor, Any]]
-    """Cells that are rebound: to this value."""
-    argument_updates: list[tuple[int, Any]]
-    grads: list[Tensor]
-    """Tensors whose ``.grad`` is another one after the step."""
-    results: Any
-    """What the step returned, with a `Slot` in place of every tensor."""
-    values: list[Any]
-    """The value that each Slot stands for."""
-    deferred: list[tuple[Callable[..., Any], Any, Any]]
-    guards: list[Callable[[], bool]]
-    groups: list[tuple[Any, Any]]
-    """Parameter groups that were read, and what was in them."""
-    modules: list[tuple[Any, dict[str, Any]]]
-    """Modules that ran, and their plain attributes: mode, rates, flags."""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """In a result: the tensor whose value has this number; `cut` when its gradient would go back into the step."""
-
-    number: int
-    cut: bool = False
-
-
-def symbol(shape: Any, dtype: Any) -> Symbol:
-    return Symbol(np.empty(shape, dtype))
+from .traced import REARRANGING, VIEWS, Inspection, Option, Slot, Step, Trace, symbol
 
 
 class Tracer:
@@ -103,6 +36,7 @@ class Tracer:
         self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.guards: list[Callable[[], bool]] = []
         self.modules: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self.checks: list[tuple[Any, Callable[[Any], object]]] = []
 
     # -- what dispatch and the cells tell ---------------------------------------------------------------------------
 
@@ -164,6 +98,9 @@ class Tracer:
     def entered(self, module: Any) -> None:
         if id(module) not in self.modules:
             self.modules[id(module)] = (module, plain(module))
+
+    def inspect(self, value: Any, check: Callable[[Any], object]) -> None:
+        self.checks.append((value, check))
 
     # -- when it is over --------------------------------------------------------------------------------------------
 
@@ -303,7 +240,27 @@ def _finish(tracer: Tracer, tensors: list[Tensor], known: dict[int, tuple[int, S
         guards=tracer.guards,
         groups=[(group, dict(group)) for group in tracer.groups.values()],
         modules=list(tracer.modules.values()),
+        inspections=_inspections(tracer, known, cells),
     )
+
+
+def _inspections(
+    tracer: Tracer, known: dict[int, tuple[int, Symbol]], cells: list[tuple[Tensor, Any]]
+) -> list[Inspection]:
+    """The checks of values that come from outside; what the step computes, its kernels keep in range."""
+    made = {id(step.out): step for step in tracer.steps if len(step.inputs) == 1 and step.op.kind in REARRANGING}
+    numbers = {id(symbol): number for number, symbol in known.values()}
+    outside = {id(value): cell for cell, value in cells}
+    found = []
+    for value, check in tracer.checks:
+        steps: list[Step] = []
+        base = value
+        while id(base) in made:
+            steps.insert(0, made[id(base)])
+            base = steps[0].inputs[0]
+        if id(base) in numbers or id(base) in outside:
+            found.append(Inspection(numbers.get(id(base), -1), outside.get(id(base)), steps, check))
+    return found
 
 
 def _slots(given: Any, values: list[Any]) -> Any:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from ..dispatch import STATE, apply, leaf
+from ..dispatch import STATE, apply, leaf, look_at
 from ..errors import ArgumentError, DtypeError, IndexRangeError
-from ..graph import Node, Symbol
+from ..graph import Node
 from ..ops import index as ops
 from ..ops import shape as shape_ops
 from ..ops.compare import where
-from ..spec import Shape, bool_, broadcast_shapes, is_float
+from ..spec import Shape, Spec, bool_, broadcast_shapes, is_float
 from ..tensor import Tensor, view, wrap
 from .register import method_only, node_of, to_dtype
 
@@ -24,21 +25,25 @@ def checked(index: Any, size: int, what: str, *, negative: bool = False) -> Node
         raise DtypeError(
             f"{what}: an index must be an integer tensor, not {node.dtype}", got=str(node.spec), fix="use .long()"
         )
+    look_at(node, functools.partial(_check_range, size=size, what=what, low=-size if negative else 0))
+    if not negative:
+        return node
+    if STATE.tracer is not None:
+        return where(node < 0, node + size, node)
     value = node.value
-    low = -size if negative else 0
-    if isinstance(value, Symbol):  # nothing to look at while a step is traced: the engine sees to it
-        return where(node < 0, node + size, node) if negative else node
-    if value.size:
-        smallest, largest = int(value.min()), int(value.max())
-        if smallest < low or largest >= size:
-            wrong = smallest if smallest < low else largest
-            raise IndexRangeError(
-                f"{what}: index {wrong} is out of range for a dimension of size {size}",
-                got=f"index {node.spec}", fix=f"use {low} to {size - 1}",
-            )  # fmt: skip
-        if smallest < 0:
-            node = leaf(np.where(value < 0, value + size, value))
-    return node
+    return leaf(np.where(value < 0, value + size, value)) if value.size and value.min() < 0 else node
+
+
+def _check_range(value: Any, size: int, what: str, low: int) -> None:
+    if not value.size:
+        return
+    smallest, largest = int(value.min()), int(value.max())
+    if smallest < low or largest >= size:
+        wrong = smallest if smallest < low else largest
+        raise IndexRangeError(
+            f"{what}: index {wrong} is out of range for a dimension of size {size}",
+            got=f"index {Spec(value.shape, value.dtype)}", fix=f"use {low} to {size - 1}",
+        )  # fmt: skip
 
 
 def _key(key: Any, ndim: int) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import functions as fn
+from ...dispatch import STATE, look_at
 from ...errors import ArgumentError, IndexRangeError, ShapeError
 from ...tensor import Tensor
 
@@ -18,8 +20,10 @@ Size = int | tuple[int, ...]
 def known(x: Tensor) -> np.ndarray[Any, Any] | None:
     """The values of ``x`` for a check, or None while a trace is recorded: there are none yet.
 
-    Checks on values are for eager mode; what they would let through, a compiled step computes the same way.
+    What holds for one call need not hold for the next, so a trace may not depend on it.
     """
+    if STATE.tracer is not None:
+        return None
     value = x.value
     return value if isinstance(value, np.ndarray) else np.asarray(value) if isinstance(value, np.generic) else None
 
@@ -80,14 +84,21 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     return word
 
 
-def check_indices(values: np.ndarray[Any, Any] | None, n: int, what: str) -> None:
-    """Raises IndexRangeError, naming the first bad index, unless all values are in [0, n)."""
-    if values is None or values.size == 0:
+def check_indices(x: Tensor, n: int, what: str, ignore: int | None = None) -> None:
+    """Raises IndexRangeError, naming the first bad index, unless all values but ``ignore`` are in [0, n)."""
+    look_at(x.node, functools.partial(_check_values, n=n, what=what, ignore=ignore))
+
+
+def _check_values(values: np.ndarray[Any, Any], n: int, what: str, ignore: int | None) -> None:
+    if values.size == 0:
         return
     # Seen as unsigned, a negative number is huge, so one pass checks both ends.
     if int(values.view(f"u{values.itemsize}").max()) < n:
         return
-    place = tuple(int(i) for i in np.argwhere((values < 0) | (values >= n))[0])
+    bad = np.argwhere(((values < 0) | (values >= n)) & (values != ignore if ignore is not None else True))
+    if not len(bad):
+        return
+    place = tuple(int(i) for i in bad[0])
     raise IndexRangeError(
         f"{what} {int(values[place])} is out of range: there are {n}, from 0 to {n - 1}",
         got=f"index {place} of shape {values.shape}" if place else "",

@@ -77,7 +77,7 @@ def embedding(
     if input.dtype not in (fn.int64, fn.int32):
         raise DtypeError("embedding looks up integers", got=f"dtype {input.dtype}", fix="pass input.long()")
     values = known(input)
-    check_indices(values, weight.shape[0], "embedding index")
+    check_indices(input, weight.shape[0], "embedding index")
     rows = weight[input]
     if padding_idx is None:
         return rows
@@ -103,5 +103,5 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if tensor.numel() == 0:
             raise ArgumentError("one_hot cannot tell the number of classes from no index at all", fix="num_classes=...")
         num_classes = int(tensor.max().item()) + 1
-    check_indices(known(tensor), num_classes, "class index")
+    check_indices(tensor, num_classes, "class index")
     return (tensor.unsqueeze(-1) == fn.arange(num_classes)).to(fn.int64)

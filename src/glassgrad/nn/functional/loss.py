@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import numpy as np
 
 from ... import functions as fn
 from ...dispatch import Quiet
@@ -45,18 +42,11 @@ def _check_classes(name: str, input: Tensor, target: Tensor, weight: Tensor | No
     return dim
 
 
-def _bad_indices(values: np.ndarray[Any, Any] | None, n: int, ignore: int) -> bool:
+def _some_ignored(target: Tensor, n: int, ignore: int) -> bool:
     """Whether some target is ignored (or might be: while tracing nobody knows). Raises for an index out of range."""
-    if values is None:
-        return True
-    if not 0 <= ignore < n and values.size and values.min() >= 0 and values.max() < n:
-        return False
-    ignored = values == ignore
-    if not ignored.any():
-        check_indices(values, n, "class index")
-        return False
-    check_indices(np.where(ignored, 0, values), n, "class index")
-    return True
+    check_indices(target, n, "class index", ignore)
+    values = known(target)
+    return values is None or bool((values == ignore).any())
 
 
 def _nll(
@@ -69,7 +59,7 @@ def _nll(
     smoothing: float = 0.0,
 ) -> Tensor:
     classes = logp.shape[dim]
-    some_ignored = _bad_indices(known(target), classes, ignore_index)
+    some_ignored = _some_ignored(target, classes, ignore_index)
     ignored = target == ignore_index if some_ignored else None
     index = target if ignored is None else target.masked_fill(ignored, 0)
     picked = pick(logp, index.unsqueeze(dim), dim)
@@ -277,7 +267,7 @@ def multi_margin_loss(
         raise NotCovered("multi_margin_loss takes p = 1 or 2", got=f"p={p}")
     dim = _check_classes("multi_margin_loss", input, target, weight)
     classes = input.shape[dim]
-    check_indices(known(target), classes, "class index")
+    check_indices(target, classes, "class index")
     index = target.unsqueeze(dim)
     over = (margin - input.gather(dim, index) + input).relu()
     over = over if p == 1 else over * over

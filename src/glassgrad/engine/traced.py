@@ -1,0 +1,99 @@
+"""What a traced step is: steps in order, what goes in, what comes out, what must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..graph import Origin, Params, Symbol
+from ..tensor import Tensor
+
+REARRANGING = ("structural", "elementwise")
+VIEWS = ("reshape", "permute", "expand", "slice", "detach", "flip")
+
+
+@dataclass(eq=False)
+class Step:
+    """One op of a traced step; `inputs` are Symbols and arrays."""
+
+    op: Any
+    inputs: tuple[Any, ...]
+    params: Params
+    out: Symbol
+    origin: Origin | None
+
+
+@dataclass(eq=False)
+class Option:
+    """An option of an optimizer that a schedule may change: read anew for every call."""
+
+    group: Any
+    key: str
+    place: int | None
+    symbol: Symbol
+
+    def read(self) -> Any:
+        """What it is now."""
+        value = self.group[self.key] if self.place is None else self.group[self.key][self.place]
+        return value.value if isinstance(value, Tensor) else value
+
+
+@dataclass(eq=False)
+class Trace:
+    """What a traced step is: steps in order, what goes in, what comes out."""
+
+    steps: list[Step]
+    arguments: list[tuple[int, Symbol]]
+    """The tensors the step was called with that it reads: their number, and their symbol."""
+    cells: list[tuple[Tensor, Any]]
+    """Tensors from elsewhere that it reads: the cell, and what stands for its value in the steps."""
+    options: list[Option]
+    updates: list[tuple[Tensor, Any]]
+    """Cells that are rebound: to this value."""
+    argument_updates: list[tuple[int, Any]]
+    grads: list[Tensor]
+    """Tensors whose ``.grad`` is another one after the step."""
+    results: Any
+    """What the step returned, with a `Slot` in place of every tensor."""
+    values: list[Any]
+    """The value that each Slot stands for."""
+    deferred: list[tuple[Callable[..., Any], Any, Any]]
+    guards: list[Callable[[], bool]]
+    groups: list[tuple[Any, Any]]
+    """Parameter groups that were read, and what was in them."""
+    modules: list[tuple[Any, dict[str, Any]]]
+    """Modules that ran, and their plain attributes: mode, rates, flags."""
+    inspections: list[Inspection]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is looked at before every run: an argument's or another tensor's value, after steps that only rearrange."""
+
+    number: int
+    """Of the argument; -1 for another tensor."""
+    cell: Tensor | None
+    steps: list[Step]
+    check: Callable[[Any], object]
+
+    def run(self, tensors: Sequence[Tensor]) -> None:
+        """Raises what the check raises."""
+        value = tensors[self.number].value if self.cell is None else self.cell.value
+        for step in self.steps:
+            value = step.op.value(np, value, **step.params)
+        self.check(np.asarray(value))
+
+
+@dataclass(frozen=True)
+class Slot:
+    """In a result: the tensor whose value has this number; `cut` when its gradient would go back into the step."""
+
+    number: int
+    cut: bool = False
+
+
+def symbol(shape: Any, dtype: Any) -> Symbol:
+    return Symbol(np.empty(shape, dtype))
