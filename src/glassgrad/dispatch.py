@@ -35,12 +35,15 @@ class Tracing(Protocol):
     def defer(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> None: ...
     def state_set(self, owner: Any, name: str) -> None: ...
     def entered(self, module: Any) -> None: ...
-    def inspect(self, value: Any, check: Callable[[Any], object]) -> None: ...
+    def stepped(self, optimizer: Any) -> None: ...
+    def begins(self, optimizer: Any) -> None: ...
+    def look_at(self, value: Any, check: Callable[[Any], object]) -> None: ...
 
 
 class Changes:
     """Counts what could make a compiled step stale, outside of a trace: tensors rebound, gradients set, attributes of
-    modules and options of optimizers changed. One number to compare instead of all of them."""
+    modules changed, hooks put on or taken off, optimizers given other groups or state. One number to compare instead
+    of all of them."""
 
     __slots__ = ("count",)
 
@@ -99,7 +102,7 @@ def look_at(node: Node, check: Callable[[Any], object]) -> None:
     """Have ``check`` look at the value of a Node and raise if it is bad: now, or, while a step is traced, before every
     run of the step. What the step itself computes is not looked at."""
     if STATE.tracer is not None:
-        STATE.tracer.inspect(node.value, check)
+        STATE.tracer.look_at(node.value, check)
     if not isinstance(node.value, Symbol):
         check(node.value)
 

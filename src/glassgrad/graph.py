@@ -30,6 +30,7 @@ class Operation(Protocol):
     name: str
     kind: str
     differentiable: bool
+    write: Callable[..., Node] | None
 
     @property
     def value(self) -> Callable[..., Any]: ...

@@ -5,7 +5,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, note, reject, settings
 from hypothesis import strategies as st
 from tests.graphs import LARGEST, SHAPES, pick
 
@@ -63,15 +63,14 @@ def test_native_graphs(dtype, data):
     try:
         expected = run(*leaves)
     except DtypeError:  # a step brings float64 numbers of its own
-        return
+        reject()
     native = compile(run, threads=data.draw(st.sampled_from([1, 2])))
     verify.ON[0] = True
     try:
         native(*leaves)
         found = native(*leaves)
-    except TraceError as error:
-        note(f"not traced: {error}")
-        return
+    except TraceError:  # it looks at values
+        reject()
     for number, (x, y) in enumerate(zip(found, expected, strict=True)):
         a, b = x.numpy(), y.detach().numpy()
         assert a.shape == b.shape

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autodiff import cotangents
-from ..dispatch import STATE, apply, leaf
+from ..dispatch import CHANGES, STATE, apply, leaf
 from ..errors import ArgumentError, DtypeError, GradError, ShapeError, TypeMismatch
 from ..functions.register import method_only
 from ..graph import Hook, Node
@@ -229,11 +229,13 @@ class RemovableHandle:
         self.hooks, self.hook = hooks, hook
         self.id = next(self._numbers)
         hooks.append(hook)
+        CHANGES.count += 1
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
         if self.hook in self.hooks:
             self.hooks.remove(self.hook)
+            CHANGES.count += 1
 
     def __enter__(self) -> RemovableHandle:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..spec import Shape
-from .program import Program, Val, made_of
+from .program import CONST, INPUT, Program, Val, made_of
 
 VIEWS = frozenset({"reshape", "permute", "expand", "slice", "flip"})
 
@@ -124,15 +124,10 @@ def with_copies(program: Program) -> Program:
         if made.op == "reshape" and access(made) is None:
             made = made_of("reshape", (_copy(made.ins[0]),), {"shape": made.shape}, made.origin)
         new[val] = made
-    outputs = []
-    copies: dict[Val, Val] = {}
+    outputs: list[Val] = []
     for output in program.outputs:
         val = new[output]
-        if val.op in VIEWS or val.op in ("input", "const") or val in outputs:
-            val = _copy(val) if val in outputs else copies.setdefault(val, _copy(val))
-            if val in outputs:
-                val = _copy(new[output])
-        outputs.append(val)
+        outputs.append(_copy(val) if val.op in VIEWS or val.op in (INPUT, CONST) or val in outputs else val)
     return Program(program.inputs, outputs)
 
 

@@ -17,8 +17,9 @@ from ..op import ATOM, Op
 from ..spec import Spec
 from ..tensor import Tensor, wrap
 from .bind import Binding
+from .guards import Guards
 from .interpret import Interpreter
-from .trace import escaped, filled, flatten, plain, specs_of, trace
+from .trace import Cold, escaped, filled, flatten, specs_of, trace
 from .traced import Slot, Trace
 
 ENGINES = ("interpret", "native")
@@ -35,8 +36,11 @@ def compile(
     """Run ``function`` as compiled code: a whole training step, or any computation on tensors.
 
     The function is called once as it is (so that optimizers make their state), traced at the next call, and from then
-    on the engine runs what the trace holds. A call with other shapes, dtypes or plain arguments, or in another mode
-    (train/eval, gradients on or off), is traced for itself. The numbers are those of the plain function.
+    on the engine runs what the trace holds. A call with other shapes, dtypes or plain arguments, in another mode
+    (train/eval, gradients on or off), or after modules and optimizers were changed, is traced for itself. The numbers
+    are those of the plain function, as long as nothing else that it reads changes: plain numbers from closures and
+    globals are read when it is traced. Indices that come from outside are checked before every run, those that the
+    step computes are not.
 
     Args:
         function: takes tensors (also in lists, tuples and dicts) and plain values.
@@ -47,6 +51,7 @@ def compile(
 
     Raises:
         TraceError: a value read in the step, state that grows, shapes that depend on values; names the line.
+        IndexRangeError: an index that comes from outside and is out of range; nothing is changed then.
 
     Example:
         >>> import glassgrad
@@ -80,6 +85,8 @@ class Compiled:
         self.signatures = signatures
         self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
         self.warm = False
+        self.cold = False
+        """The last call began state, such as an optimizer's for a new parameter."""
         self.failed: str = ""
         self.last: Plan | None = None
         """The plan of the last call, tried first."""
@@ -94,7 +101,7 @@ class Compiled:
             self.warm = True
             return self.function(*args, **kwargs)
         last = self.last
-        if last is not None and not kwargs and last.suits(args) and last.valid():
+        if last is not None and not kwargs and last.suits(args) and last.guards.hold():
             return last.run(args)
         tensors = flatten((args, kwargs))
         plan = self._plan(args, kwargs, tensors)
@@ -109,16 +116,22 @@ class Compiled:
         held = self.plans.setdefault(key, [])
         self.plans.move_to_end(key)
         for plan in held:
-            if plan.valid():
+            if plan.guards.hold():
                 return plan
         try:
             made = Plan(self._trace(args, kwargs), self.engine, self.threads)
+        except Cold:
+            if self.cold:
+                raise
+            self.cold = True
+            return None
         except TraceError as error:
             if not self.fallback:
                 raise
             self.failed = str(error)
             warnings.warn(f"{self.__name__} runs uncompiled: {error}", UserWarning, stacklevel=4)  # type: ignore[attr-defined]
             return None
+        self.cold = False
         held[:] = [*held[-3:], made]
         while len(self.plans) > self.signatures:
             self.plans.popitem(last=False)
@@ -182,8 +195,7 @@ class Plan:
 
     def __init__(self, made: Trace, engine: str, threads: int | None) -> None:
         self.trace = made
-        self.seen = CHANGES.count
-        self.where = None
+        self.guards = Guards(made)
         self.engine = _engine(engine)(made, threads)
         self.binding = Binding(made, self.engine) if engine == "native" else None
         self.gone = _Gone()
@@ -219,31 +231,6 @@ class Plan:
             if node.shape != shape or node.dtype != dtype or node.requires_grad is not requires_grad:
                 return False
         return len(args) < 2 or len(set(map(id, args))) == len(args)
-
-    def valid(self) -> bool:
-        """Whether everything that the trace took for granted is still so."""
-        made = self.trace
-        for group, before in made.groups:
-            if group != before and not self._same_group(group, before):
-                return False
-        if CHANGES.count == self.seen:
-            return True
-        if not all(guard() for guard in made.guards):
-            return False
-        return all(plain(module) == before for module, before in made.modules)
-
-    def _same_group(self, group: Any, before: dict[str, Any]) -> bool:
-        """Whether two states of a group differ only in what is read anew for every call."""
-        live = {option.key for option in self.trace.options if option.group is group}
-        if group.keys() != before.keys():
-            return False
-        for key, value in before.items():
-            if key in live and key != "betas":
-                continue
-            now, was = (group[key][1:], value[1:]) if key in live else (group[key], value)
-            if now is not was and (isinstance(now, Tensor) or isinstance(was, Tensor) or now != was):
-                return False
-        return True
 
     def run(self, tensors: Sequence[Tensor]) -> Any:
         """One call: gather, run, put everything where it belongs."""

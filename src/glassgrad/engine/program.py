@@ -14,7 +14,7 @@ import numpy as np
 from ..dispatch import leaf
 from ..graph import Origin, Symbol
 from ..op import REGISTRY
-from ..spec import Dtype, Shape
+from ..spec import Dtype, Shape, Spec
 from .trace import Tracer, tracing
 from .traced import Step, Trace
 
@@ -150,7 +150,5 @@ def _parts(step: Step) -> Iterable[Step]:
 
 def made_of(op: str, ins: tuple[Val, ...], params: Mapping[str, Any], origin: Origin | None = None) -> Val:
     """A new Val of a registry op, its shape and dtype by the op's own rule."""
-    from ..spec import Spec
-
     spec = REGISTRY[op].spec(*[Spec(v.shape, v.dtype) for v in ins], **params)
     return Val(op, ins, params, spec.shape, spec.dtype, None, origin)

@@ -38,6 +38,21 @@ def _ir() -> str:
     )
     wake = "call i64 (i64, ...) @syscall(i64 %number, ptr %gen, i32 129, i32 1000000)" if linux else "add i64 0, 0"
     number = 202 if x86 else 98
+    patience = f"""wait:
+  %tired = icmp sgt i64 %spin, {SPINS}
+  br i1 %tired, label %yield, label %rest
+rest:
+  {pause}
+  br label %again
+yield:
+  %y = call i32 @sched_yield()
+  br label %again
+again:
+  %spin1 = add i64 %spin, 1
+  br label %look
+out:
+  ret void
+}}"""
     return f"""
 {declared}
 declare i64 @syscall(i64, ...)
@@ -121,21 +136,7 @@ look:
   %d = load atomic i32, ptr %done acquire, align 4
   %all = icmp eq i32 %d, %others32
   br i1 %all, label %out, label %wait
-wait:
-  %tired = icmp sgt i64 %spin, {SPINS}
-  br i1 %tired, label %yield, label %rest
-rest:
-  {pause}
-  br label %again
-yield:
-  %y = call i32 @sched_yield()
-  br label %again
-again:
-  %spin1 = add i64 %spin, 1
-  br label %look
-out:
-  ret void
-}}
+{patience}
 
 define void @barrier(ptr %c, i64 %n) nounwind {{
 entry:
@@ -159,21 +160,7 @@ look:
   %now = load atomic i32, ptr %turn acquire, align 4
   %over = icmp ne i32 %now, %before
   br i1 %over, label %out, label %wait
-wait:
-  %tired = icmp sgt i64 %spin, {SPINS}
-  br i1 %tired, label %yield, label %rest
-rest:
-  {pause}
-  br label %again
-yield:
-  %y = call i32 @sched_yield()
-  br label %again
-again:
-  %spin1 = add i64 %spin, 1
-  br label %look
-out:
-  ret void
-}}
+{patience}
 """
 
 

@@ -19,7 +19,11 @@ from ..errors import TraceError, here
 from ..graph import CONSTANT, Node, Operation, Origin, Overwritten, OverwrittenValue, Params, Symbol
 from ..spec import Spec, float64
 from ..tensor import Tensor, wrap
-from .traced import REARRANGING, VIEWS, Inspection, Option, Slot, Step, Trace, symbol
+from .traced import REARRANGING, Inspection, Option, Slot, Step, Trace, symbol
+
+
+class Cold(TraceError):
+    """State is begun in this call: run it as it is, and trace the next one."""
 
 
 class Tracer:
@@ -35,7 +39,8 @@ class Tracer:
         self.deferred: list[tuple[Callable[..., Any], Any, Any]] = []
         self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.guards: list[Callable[[], bool]] = []
-        self.modules: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self.modules: dict[int, Any] = {}
+        self.optimizers: dict[int, Any] = {}
         self.checks: list[tuple[Any, Callable[[Any], object]]] = []
 
     # -- what dispatch and the cells tell ---------------------------------------------------------------------------
@@ -46,7 +51,7 @@ class Tracer:
             if isinstance(value, Overwritten):
                 value.read()
         spec = op.spec(*[node.spec for node in inputs], **params)
-        if op.name in VIEWS:
+        if op.write is not None:  # a view: its strides come from what it looks at
             base = values[0]
             meta = op.value(np, base.meta if isinstance(base, Symbol) else base, **params)
         else:
@@ -96,10 +101,18 @@ class Tracer:
             self.attributes[at] = (owner, name, owner.__dict__.get(name, self))
 
     def entered(self, module: Any) -> None:
-        if id(module) not in self.modules:
-            self.modules[id(module)] = (module, plain(module))
+        self.modules.setdefault(id(module), module)
 
-    def inspect(self, value: Any, check: Callable[[Any], object]) -> None:
+    def stepped(self, optimizer: Any) -> None:
+        self.optimizers.setdefault(id(optimizer), optimizer)
+
+    def begins(self, optimizer: Any) -> None:
+        raise Cold(
+            f"{type(optimizer).__name__} begins the state of a parameter in every step, as no compiled step can",
+            fix="make the optimizer outside of the step",
+        )
+
+    def look_at(self, value: Any, check: Callable[[Any], object]) -> None:
         self.checks.append((value, check))
 
     # -- when it is over --------------------------------------------------------------------------------------------
@@ -130,12 +143,6 @@ class Tracer:
                 )
 
 
-def plain(module: Any) -> dict[str, Any]:
-    """The attributes of a module that are numbers, words or flags, and could change what it computes."""
-    kinds = (bool, int, float, str, tuple, type(None))
-    return {name: value for name, value in vars(module).items() if isinstance(value, kinds)}
-
-
 def escaped() -> list[Tensor]:
     """Tensors that still hold a symbol, which no one should after a trace."""
     gc.collect()
@@ -163,8 +170,23 @@ def tracing(tracer: Tracer) -> Iterator[None]:
 
 def trace(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Trace:
     """Trace a call of ``function``. Raises TraceError where it does what a compiled step cannot."""
-    tracer = Tracer()
     tensors = flatten((args, kwargs))
+    made, sharing = _attempt(function, args, kwargs, tensors)
+    if sharing:  # cells with one array between them would be taken for one
+        for cell in sharing:
+            node = cell.node
+            own = leaf(node.value.copy(), node.requires_grad)
+            own.hooks, own.cell = node.hooks, node.cell
+            cell._hold(own)
+        made, _ = _attempt(function, args, kwargs, tensors)
+    return made
+
+
+def _attempt(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], tensors: list[Tensor]
+) -> tuple[Trace, list[Tensor]]:
+    """A trace, and the cells whose arrays other cells of the trace have too."""
+    tracer = Tracer()
     known: dict[int, tuple[int, Symbol]] = {}
     with tracing(tracer):
         try:
@@ -199,7 +221,9 @@ def _enter(tracer: Tracer, tensor: Tensor, number: int, known: dict[int, tuple[i
     known[id(tensor)] = (number, made)
 
 
-def _finish(tracer: Tracer, tensors: list[Tensor], known: dict[int, tuple[int, Symbol]], returned: Any) -> Trace:
+def _finish(
+    tracer: Tracer, tensors: list[Tensor], known: dict[int, tuple[int, Symbol]], returned: Any
+) -> tuple[Trace, list[Tensor]]:
     """Sort out what was read, what was rebound and what came out."""
     values: list[Any] = []
     results = _slots(returned, values)
@@ -225,8 +249,8 @@ def _finish(tracer: Tracer, tensors: list[Tensor], known: dict[int, tuple[int, S
         if cell._grad is not held and cell._grad is not None and isinstance(cell._grad._node.value, Symbol)
     ]  # fmt: skip
     read = _arrays_read(tracer.steps, values, [value for _, value in (*updates, *argument_updates)])
-    cells = _cells_of(read, old_cells)
-    return Trace(
+    cells, sharing = _cells_of(read, old_cells)
+    made = Trace(
         steps=tracer.steps,
         arguments=[*known.values()],
         cells=cells,
@@ -238,16 +262,19 @@ def _finish(tracer: Tracer, tensors: list[Tensor], known: dict[int, tuple[int, S
         values=values,
         deferred=deferred,
         guards=tracer.guards,
-        groups=[(group, dict(group)) for group in tracer.groups.values()],
+        groups=list(tracer.groups.values()),
         modules=list(tracer.modules.values()),
+        optimizers=list(tracer.optimizers.values()),
         inspections=_inspections(tracer, known, cells),
     )
+    return made, sharing
 
 
 def _inspections(
     tracer: Tracer, known: dict[int, tuple[int, Symbol]], cells: list[tuple[Tensor, Any]]
 ) -> list[Inspection]:
-    """The checks of values that come from outside; what the step computes, its kernels keep in range."""
+    """The checks of values that come from outside; kernels never read or write outside of an array,
+    whatever the step itself computes."""
     made = {id(step.out): step for step in tracer.steps if len(step.inputs) == 1 and step.op.kind in REARRANGING}
     numbers = {id(symbol): number for number, symbol in known.values()}
     outside = {id(value): cell for cell, value in cells}
@@ -316,22 +343,22 @@ def _arrays_read(steps: list[Step], *more: list[Any]) -> dict[int, Any]:
     return found
 
 
-def _cells_of(arrays: dict[int, Any], known: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
-    """The cells that show these arrays; an array without one is a constant of the step.
+def _cells_of(arrays: dict[int, Any], known: dict[int, Tensor]) -> tuple[list[tuple[Tensor, Any]], list[Tensor]]:
+    """The cells that show these arrays, one for each array, and the further ones of arrays that several show; an array
+    without one is a constant of the step.
 
     A Node does not know which cells hold it, so the garbage collector is asked, once for all.
     """
     cells = {key: cell for key, cell in known.items() if key in arrays}
-    unknown = [array for key, array in arrays.items() if key not in cells]
-    if unknown:
-        nodes = [n for n in gc.get_referrers(*unknown) if type(n) is Node and id(n.value) in arrays]
-        nodes = [n for n in nodes if n.origin is not CONSTANT]
-        if nodes:
-            wanted = {id(n) for n in nodes}
-            for cell in gc.get_referrers(*nodes):
-                if _is_cell(cell) and id(cell._node) in wanted:
-                    cells.setdefault(id(cell._node.value), cell)
-    return [(cell, arrays[key]) for key, cell in cells.items()]
+    sharing: list[Tensor] = []
+    nodes = [n for n in gc.get_referrers(*arrays.values()) if type(n) is Node and id(n.value) in arrays]
+    wanted = {id(n) for n in nodes if n.origin is not CONSTANT}
+    for cell in gc.get_referrers(*nodes) if wanted else ():
+        if _is_cell(cell) and id(cell._node) in wanted:
+            first = cells.setdefault(id(cell._node.value), cell)
+            if cell is not first and cell._base is None and cell._node.op is None:
+                sharing.append(cell)
+    return [(cell, arrays[key]) for key, cell in cells.items()], sharing
 
 
 def specs_of(tensors: Sequence[Tensor]) -> tuple[Any, ...]:

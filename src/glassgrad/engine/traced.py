@@ -12,7 +12,6 @@ from ..graph import Origin, Params, Symbol
 from ..tensor import Tensor
 
 REARRANGING = ("structural", "elementwise")
-VIEWS = ("reshape", "permute", "expand", "slice", "detach", "flip")
 
 
 @dataclass(eq=False)
@@ -62,10 +61,12 @@ class Trace:
     """The value that each Slot stands for."""
     deferred: list[tuple[Callable[..., Any], Any, Any]]
     guards: list[Callable[[], bool]]
-    groups: list[tuple[Any, Any]]
-    """Parameter groups that were read, and what was in them."""
-    modules: list[tuple[Any, dict[str, Any]]]
-    """Modules that ran, and their plain attributes: mode, rates, flags."""
+    groups: list[Any]
+    """Parameter groups that were read."""
+    modules: list[Any]
+    """Modules that ran."""
+    optimizers: list[Any]
+    """Optimizers that made a step."""
     inspections: list[Inspection]
 
 
@@ -82,8 +83,9 @@ class Inspection:
     def run(self, tensors: Sequence[Tensor]) -> None:
         """Raises what the check raises."""
         value = tensors[self.number].value if self.cell is None else self.cell.value
-        for step in self.steps:
-            value = step.op.value(np, value, **step.params)
+        with np.errstate(all="ignore"):
+            for step in self.steps:
+                value = step.op.value(np, value, **step.params)
         self.check(np.asarray(value))
 
 

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from ..dispatch import CHANGES
+
 if TYPE_CHECKING:
     from .module import Module
 
@@ -43,11 +45,13 @@ class Handle:
             hooks.clear()
         hooks[number] = Hook(call, with_kwargs, always)
         hooks.update(others)
+        CHANGES.count += 1
         return cls(hooks, number)
 
     def remove(self) -> None:
         """Takes the hook off; a second time does nothing."""
         self.hooks.pop(self.number, None)
+        CHANGES.count += 1
 
     def __enter__(self) -> Self:
         return self

@@ -164,6 +164,7 @@ class Module(Stateful):
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
+        CHANGES.count += 1
         self._forget(name, "")
 
     def __getattr__(self, name: str) -> Any:
@@ -188,6 +189,7 @@ class Module(Stateful):
             raise TypeMismatch(f"A {what} is a {cls.__name__} or None", got=f"{name}: {type(value).__name__}")
         own[kind][name] = flag
         own[name] = value
+        CHANGES.count += 1
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Adds a parameter under a name; None keeps the name for one that is switched off (such as a bias).

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import functions as fn
-from ..dispatch import STATE, Quiet, enable_grad, no_grad
+from ..dispatch import CHANGES, STATE, Quiet, enable_grad, no_grad
 from ..errors import ArgumentError, StateError, TypeMismatch, Where, here
 from ..tensor import Tensor
 from .options import Group, Handle, MissingKey, OtherGroups, Params, Scalar, Value, is_on, required
@@ -156,7 +156,10 @@ class Optimizer:
         """The state of ``p``, begun when there is none yet."""
         state = self.state[p]
         if not state:
-            state.update(self.begin(p, group))
+            begun = self.begin(p, group)
+            if begun and STATE.tracer is not None:
+                STATE.tracer.begins(self)
+            state.update(begun)
         return state
 
     def advance(self, state: dict[str, Any]) -> Scalar:
@@ -211,6 +214,8 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if STATE.tracer is not None:
+            STATE.tracer.stepped(self)
         unwatched = STATE.tracer is None and STATE.observer is None
         self._where = here(2)
         try:
@@ -276,6 +281,7 @@ class Optimizer:
             if not set(params).isdisjoint(group["params"]):
                 raise ArgumentError("a parameter is in more than one group", fix="leave it out of all groups but one")
         self.param_groups.append(param_group)
+        CHANGES.count += 1
 
     # -- saving and loading ---------------------------------------------------------------------------------
 
@@ -353,6 +359,7 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        CHANGES.count += 1
         for group in self.param_groups:
             for name, default in self.defaults.items():  # options that are newer than the file
                 group.setdefault(name, default)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import functions as fn
+from ..dispatch import CHANGES
 from ..errors import ArgumentError, NotCovered, StateError
 from ..tensor import Tensor
 
@@ -108,7 +109,9 @@ class Handle:
     def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
         self.hooks, self.key = hooks, next(self.keys)
         hooks[self.key] = hook
+        CHANGES.count += 1
 
     def remove(self) -> None:
         """Take the hook away."""
         self.hooks.pop(self.key, None)
+        CHANGES.count += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from .. import functions as fn
+from ..dispatch import STATE
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .optimizer import Optimizer
@@ -82,6 +83,8 @@ class SGD(Optimizer):
             state = self.state[p]
             held = state.get("momentum_buffer")
             if held is None:
+                if STATE.tracer is not None:
+                    STATE.tracer.begins(self)
                 velocity = g
                 state["momentum_buffer"] = g.detach().clone() if isinstance(g, Tensor) else fn.tensor(g)
             else:
