@@ -187,8 +187,7 @@ class Module(Stateful):
             raise KeyError(f"{type(self).__name__} already has an attribute {name!r}")
         if value is not None and not isinstance(value, cls):
             raise TypeMismatch(f"A {what} is a {cls.__name__} or None", got=f"{name}: {type(value).__name__}")
-        own[kind][name] = flag
-        own[name] = value
+        own[kind][name], own[name] = flag, value
         CHANGES.count += 1
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:

@@ -10,7 +10,6 @@ import functools
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -20,7 +19,7 @@ from .. import functions as fn
 from ..dispatch import CHANGES, STATE, Quiet, enable_grad, no_grad
 from ..errors import ArgumentError, StateError, TypeMismatch, Where, here
 from ..tensor import Tensor
-from .options import Group, Handle, MissingKey, OtherGroups, Params, Scalar, Value, is_on, required
+from .options import Group, Handle, MissingKey, OtherGroups, Params, Scalar, Value, copied, is_on, named, required
 
 __all__ = ["Optimizer", "required"]
 
@@ -256,7 +255,7 @@ class Optimizer:
             raise TypeMismatch("a parameter group must be a dict", got=type(param_group).__name__)
         if "params" not in param_group:
             raise MissingKey("a parameter group needs the key 'params'", got=f"keys {sorted(param_group)}")
-        names, params = _named(param_group["params"])
+        names, params = named(param_group["params"])
         param_group["params"] = params
         if names:
             param_group["param_names"] = names
@@ -306,9 +305,7 @@ class Optimizer:
         """
         if missing := [key for key in ("state", "param_groups") if key not in state_dict]:
             raise MissingKey(f"the saved optimizer state has no {' and no '.join(missing)}", got=f"{list(state_dict)}")
-        saved = [
-            {k: list(v) if k == "params" else _copied(v) for k, v in g.items()} for g in state_dict["param_groups"]
-        ]
+        saved = [{k: list(v) if k == "params" else copied(v) for k, v in g.items()} for g in state_dict["param_groups"]]
         if len(saved) != len(self.param_groups):
             raise OtherGroups(
                 "the saved optimizer state has another number of parameter groups",
@@ -380,22 +377,3 @@ class Optimizer:
             rows = [f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"]
             text += f"\nParameter Group {place}\n{''.join(rows)}"
         return text + ")"
-
-
-def _named(params: Any) -> tuple[list[str], list[Any]]:
-    """Split what a group was given into names (none, or one for each) and tensors."""
-    if isinstance(params, Tensor):
-        return [], [params]
-    if isinstance(params, (set, frozenset)):
-        raise TypeMismatch(
-            "parameters must come in a fixed order", got="a set, whose order changes between runs", fix="use a list"
-        )
-    given = list(params)
-    names = [item[0] for item in given if isinstance(item, tuple)]
-    if names and len(names) != len(given):
-        raise ArgumentError("either all parameters of a group come with names or none does")
-    return names, [item[1] for item in given] if names else given
-
-
-def _copied(value: Any) -> Any:
-    return value.detach().clone() if isinstance(value, Tensor) else deepcopy(value)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import functions as fn
 from ..dispatch import CHANGES
-from ..errors import ArgumentError, NotCovered, StateError
+from ..errors import ArgumentError, NotCovered, StateError, TypeMismatch
 from ..tensor import Tensor
 
 Group = dict[str, Any]
@@ -115,3 +116,22 @@ class Handle:
         """Take the hook away."""
         self.hooks.pop(self.key, None)
         CHANGES.count += 1
+
+
+def named(params: Any) -> tuple[list[str], list[Any]]:
+    """Split what a group was given into names (none, or one for each) and tensors."""
+    if isinstance(params, Tensor):
+        return [], [params]
+    if isinstance(params, (set, frozenset)):
+        raise TypeMismatch(
+            "parameters must come in a fixed order", got="a set, whose order changes between runs", fix="use a list"
+        )
+    given = list(params)
+    names = [item[0] for item in given if isinstance(item, tuple)]
+    if names and len(names) != len(given):
+        raise ArgumentError("either all parameters of a group come with names or none does")
+    return names, [item[1] for item in given] if names else given
+
+
+def copied(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else deepcopy(value)
