@@ -7,12 +7,14 @@ first.
 
 from __future__ import annotations
 
+import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..dispatch import CHANGES
 from ..graph import Node
 from ..tensor import Tensor
 from .native import Native
@@ -21,6 +23,21 @@ from .traced import Option, Trace
 
 SMALL = 4096
 """Results of up to this many bytes are copied out of one place; larger ones are written where they are returned."""
+
+
+def _quick_address() -> Callable[[Any], int] | None:
+    """A NumPy array has the address of its entries right behind the head that every Python object begins with: to read
+    it there takes a sixth of the time that NumPy takes to say it. None where that is not so."""
+    head = object.__basicsize__
+    read = ctypes.c_void_p.from_address
+    probes: list[Any] = [np.zeros(3), np.zeros((2, 3), np.float32)[1:], np.zeros(())]
+    if any(read(id(probe) + head).value != probe.__array_interface__["data"][0] for probe in probes):
+        return None
+    return lambda array: read(id(array) + head).value or 0
+
+
+address_of: Callable[[Any], int] = _quick_address() or (lambda array: array.__array_interface__["data"][0])
+"""Where an array's entries begin."""
 
 
 class Cell:
@@ -43,11 +60,9 @@ class Binding:
         slots = engine.slots
         count = len(trace.arguments)
         changed = {id(target) for target in engine.updates.values()}
-        self.arguments = [
-            (number, slots[val], val)
-            for (number, _), val in zip(trace.arguments, inputs, strict=False) if val in slots
-        ]  # fmt: skip
-        self.last: list[Any] = [None] * len(self.arguments)
+        self.arguments = {
+            number: (slots[val], val) for (number, _), val in zip(trace.arguments, inputs, strict=False) if val in slots
+        }
         self.cells = [
             Cell(cell, val, slots[val], id(val) in changed)
             for (cell, _), val in zip(trace.cells, inputs[count:], strict=False) if val in slots
@@ -64,8 +79,6 @@ class Binding:
             self.results.append((val, slots[val], small))
             if small is not None:
                 self._point(slots[val], val, small)
-        self.outputs = engine.program.outputs
-        self.argument_updates = engine.program.outputs[len(trace.values) + len(trace.updates) :]
         self.fresh = [u for u in engine.program.outputs[len(trace.values) :] if u not in engine.updates]
         self.refs = self.array_refs = 0
         self.simple = not self.fresh and all(staged is not None for _, _, staged in self.results)
@@ -73,7 +86,7 @@ class Binding:
     def _point(self, slot: int, val: Val, array: Any) -> None:
         """Have a slot of the table point to an array."""
         self.engine.held[val] = array
-        self.table[slot] = array.__array_interface__["data"][0]
+        self.table[slot] = address_of(array)
 
     def _take(self, cell: Cell) -> None:
         """The tensor has another value than the step left or saw: take it in."""
@@ -93,6 +106,7 @@ class Binding:
         node = Node(None, (), {}, cell.array, old.requires_grad, None)
         node.hooks, node.cell = old.hooks, old.cell
         cell.tensor._node = cell.node = node
+        CHANGES.count += 1  # other steps that have this tensor must look
 
     def _copy(self, cell: Cell) -> None:
         """Somebody else holds the value: leave it to them, and go on with a copy."""
@@ -100,13 +114,17 @@ class Binding:
         self._own(cell)
         self._point(cell.slot, cell.val, cell.array)
 
-    def enter(self, tensors: Sequence[Tensor]) -> None:
-        """Before the step: arguments, tensors from outside, options."""
-        for place, (number, slot, val) in enumerate(self.arguments):
-            array = tensors[number].value
-            if array is not self.last[place]:
-                self.last[place] = array
-                self._point(slot, val, np.ascontiguousarray(array, val.dtype).reshape(val.shape))
+    def argument(self, number: int, array: Any) -> bool:
+        """Have the machine code read argument `number` here; whether that holds as long as the array is this one."""
+        slot, val = self.arguments.get(number, (0, None))
+        if val is None:
+            return True
+        in_order: bool = array.flags.c_contiguous
+        self._point(slot, val, array if in_order else np.ascontiguousarray(array))
+        return in_order
+
+    def enter(self) -> None:
+        """See to it that all tensors from outside are where the machine code looks for them."""
         refcount = sys.getrefcount
         for cell in self.cells:
             node = cell.tensor._node
@@ -117,25 +135,20 @@ class Binding:
                     self.refs, self.array_refs = refcount(node), refcount(cell.array)
             elif cell.changed and (refcount(node) > self.refs or refcount(cell.array) > self.array_refs):
                 self._copy(cell)
-        for option, staged in self.options:
-            staged[()] = option.read()
 
-    def run(self, tensors: Sequence[Tensor]) -> list[Any]:
-        """One call; the arrays of the results, then those of arguments that the step changes."""
-        self.enter(tensors)
-        if self.simple:
-            self.engine.execute()
-            return [staged.copy() for _, _, staged in self.results]
-        large = []
-        for val, slot, staged in self.results:
-            if staged is None:
-                made = np.empty(val.shape, val.dtype)
-                large.append(made)
-                self._point(slot, val, made)
-        for val in self.fresh:
-            made = np.empty(val.shape, val.dtype)
-            self._point(self.engine.slots[val], val, made)
+    def stage(self, group: Any) -> None:
+        """Have the machine code see the options of a group as they are now."""
+        for option, staged in self.options:
+            if option.group is group:
+                staged[()] = option.read()
+
+    def launch(self) -> list[Any]:
+        """Run with new memory for what is too large to be copied: the arrays of the results, then those of tensors that
+        are rebound rather than written in place."""
+        made: dict[Val, Any] = {}
+        for val in [val for val, _, staged in self.results if staged is None] + self.fresh:
+            made[val] = np.empty(val.shape, val.dtype)
+            self._point(self.engine.slots[val], val, made[val])
         self.engine.execute()
-        rest = iter(large)
-        found = [next(rest) if staged is None else staged.copy() for _, _, staged in self.results]
-        return found + [self.engine.held[val] for val in self.fresh]
+        found = [made[val] if staged is None else staged.copy() for val, _, staged in self.results]
+        return found + [made[val] for val in self.fresh]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
 
-from ..dispatch import CHANGES, STATE, leaf
+from ..dispatch import STATE, leaf
 from ..errors import ArgumentError, GradError, TraceError, line_of
 from ..graph import Node
 from ..op import ATOM, Op
@@ -19,6 +21,7 @@ from ..tensor import Tensor, wrap
 from .bind import Binding
 from .guards import Guards
 from .interpret import Interpreter
+from .quick import MISS, Quick
 from .trace import Cold, escaped, filled, flatten, specs_of, trace
 from .traced import Slot, Trace
 
@@ -89,7 +92,7 @@ class Compiled:
         """The last call began state, such as an optimizer's for a new parameter."""
         self.failed: str = ""
         self.last: Plan | None = None
-        """The plan of the last call, tried first."""
+        """The plan of the last call, if that had tensors alone: tried first."""
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -97,29 +100,31 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if STATE.tracer is not None or self.failed:
             return self.function(*args, **kwargs)
+        if self.last is not None and not kwargs:
+            found = self.last.run(args)
+            if found is not MISS:
+                return found
         if not self.warm:  # lazily made state, such as an optimizer's moments, comes to be
             self.warm = True
             return self.function(*args, **kwargs)
-        last = self.last
-        if last is not None and not kwargs and last.suits(args) and last.guards.hold():
-            return last.run(args)
         tensors = flatten((args, kwargs))
         plan = self._plan(args, kwargs, tensors)
         if plan is None:
             return self.function(*args, **kwargs)
-        plan.remember(args, kwargs)
-        self.last = plan
+        plain = self.engine == "native" and not kwargs and all(map(is_, args, tensors)) and len(args) == len(tensors)
+        self.last = plan if plain else None
         return plan.run(tensors)
 
     def _plan(self, args: Any, kwargs: Any, tensors: list[Tensor]) -> Plan | None:
-        key = (_constants((args, kwargs)), specs_of(tensors), STATE.grad)
+        kinds = specs_of(tensors)
+        key = (_constants((args, kwargs)), kinds, STATE.grad)
         held = self.plans.setdefault(key, [])
         self.plans.move_to_end(key)
         for plan in held:
             if plan.guards.hold():
                 return plan
         try:
-            made = Plan(self._trace(args, kwargs), self.engine, self.threads)
+            made = Plan(self._trace(args, kwargs), self.engine, self.threads, kinds)
         except Cold:
             if self.cold:
                 raise
@@ -193,84 +198,59 @@ def _engine(name: str) -> Callable[..., Any]:
 class Plan:
     """A trace bound to its cells, ready to run."""
 
-    def __init__(self, made: Trace, engine: str, threads: int | None) -> None:
+    def __init__(self, made: Trace, engine: str, threads: int | None, kinds: tuple[Any, ...]) -> None:
         self.trace = made
         self.guards = Guards(made)
         self.engine = _engine(engine)(made, threads)
-        self.binding = Binding(made, self.engine) if engine == "native" else None
-        self.gone = _Gone()
-        self.marked = -1
-        self.kinds: list[Any] | None = None
-        """Shape, dtype and whether a gradient is asked for, of arguments that are all tensors, and all different."""
-        self.grad_mode = STATE.grad
+        self.lock = threading.RLock()
+        """Held while the engine runs: its memory is one call's at a time."""
         self.cut = any(slot.cut for slot in _all_slots(made.results))
-        bound = {id(target) for target in self.engine.updates.values()} if self.binding is not None else set()
-        read = {id(cell): val for (cell, _), val in zip(made.cells, self._cell_vals(), strict=False)}
-        self._unbound = [cell for cell, _ in made.updates if id(read.get(id(cell))) not in bound]
-        self._loose = bool(self._unbound or made.argument_updates)
+        self.unbound = [cell for cell, _ in made.updates]
+        """Cells that are rebound after a call, rather than written in place by the machine code."""
+        self.run: Callable[[Sequence[Tensor]], Any] = self._interpreted
+        if engine == "native":
+            binding = Binding(made, self.engine)
+            bound = {id(cell.tensor) for cell in binding.cells if cell.changed}
+            self.unbound = [cell for cell in self.unbound if id(cell) not in bound]
+            self.run = Quick(self, binding, kinds).call
 
-    def _cell_vals(self) -> list[Any]:
-        """The program's inputs that stand for the tensors from outside."""
-        return self.engine.program.inputs[len(self.trace.arguments) :] if self.binding else []
+    def mark(self) -> None:
+        """Put into ``.grad`` what says that the gradients stay inside."""
+        for cell in self.trace.grads:
+            cell._grad = gradient_inside(cell)
 
-    def remember(self, args: tuple[Any, ...], kwargs: Any) -> None:
-        """Note what the arguments look like, to know the same kind of call quickly."""
-        plain_call = not kwargs and all(type(a) is Tensor for a in args) and len(set(map(id, args))) == len(args)
-        if self.kinds is None and plain_call:
-            self.kinds = [(a.shape, a.dtype, a.requires_grad) for a in args]
-
-    def suits(self, args: tuple[Any, ...]) -> bool:
-        """Whether a call with these arguments is of the kind that was remembered."""
-        kinds = self.kinds
-        if kinds is None or len(args) != len(kinds) or STATE.grad is not self.grad_mode:
-            return False
-        for a, (shape, dtype, requires_grad) in zip(args, kinds, strict=True):
-            if type(a) is not Tensor or a._base is not None:
-                return False
-            node = a._node
-            if node.shape != shape or node.dtype != dtype or node.requires_grad is not requires_grad:
-                return False
-        return len(args) < 2 or len(set(map(id, args))) == len(args)
-
-    def run(self, tensors: Sequence[Tensor]) -> Any:
-        """One call: gather, run, put everything where it belongs."""
+    def _interpreted(self, tensors: Sequence[Tensor]) -> Any:
+        """One call by the reference."""
         made = self.trace
         for inspection in made.inspections:
             inspection.run(tensors)
-        if self.binding is not None:
-            outputs = self.binding.run(tensors)
-            results = [wrap(Node(None, (), {}, array, False, None)) for array in outputs[: len(made.values)]]
-            if self._loose:
-                self._put(tensors, iter(outputs[len(made.values) :]), self._unbound)
-        else:
-            results = self._interpreted(tensors)
-        if self.marked != CHANGES.count:
-            for cell in made.grads:
-                cell._grad = self.gone.grad_of(cell)
-            self.marked = CHANGES.count
+        with self.lock:
+            arrays = [tensors[number].value for number, _ in made.arguments]
+            arrays += [cell.value for cell, _ in made.cells]
+            arrays += [np.float64(option.read()) for option in made.options]
+            outputs = self.engine.run(arrays)
+            self.mark()
+        return self.finish(outputs, tensors)
+
+    def finish(self, outputs: list[Any], tensors: Sequence[Tensor]) -> Any:
+        """Put the arrays of a run where they belong: results, then rebound cells, then rebound arguments."""
+        made = self.trace
+        results = [wrap(leaf(array)) for array in outputs[: len(made.values)]]
+        rest = iter(outputs[len(made.values) :])
+        for cell in self.unbound:
+            cell.rebind(next(rest), None)
+        for number, _ in made.argument_updates:
+            tensors[number].rebind(next(rest), None)
+        return self.complete(results)
+
+    def complete(self, results: list[Tensor]) -> Any:
+        """What the step does besides computing, such as counting a schedule's steps; returns what the step returns."""
+        made = self.trace
         for action, args, kwargs in made.deferred:
             action(*filled(args, results), **filled(kwargs, results))
         if self.cut:
             _cut(made.results, results)
         return filled(made.results, results)
-
-    def _interpreted(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        made = self.trace
-        arrays = [tensors[number].value for number, _ in made.arguments]
-        arrays += [cell.value for cell, _ in made.cells]
-        arrays += [np.float64(option.read()) for option in made.options]
-        outputs = self.engine.run(arrays)
-        count = len(made.values)
-        results = [wrap(leaf(array)) for array in outputs[:count]]
-        self._put(tensors, iter(outputs[count:]), [cell for cell, _ in made.updates])
-        return results
-
-    def _put(self, tensors: Sequence[Tensor], arrays: Any, cells: list[Tensor]) -> None:
-        """Rebind tensors whose new values are arrays of their own."""
-        for cell in cells:
-            cell.rebind(next(arrays), None)
-        for number, _ in self.trace.argument_updates:
-            tensors[number].rebind(next(arrays), None)
 
 
 def _cut(slots: Any, results: list[Tensor]) -> None:
@@ -292,13 +272,10 @@ def _all_slots(given: Any) -> list[Slot]:
     return []
 
 
-class _Gone:
-    """What stands in ``.grad`` after a compiled step: its gradients stay inside it."""
-
-    def grad_of(self, cell: Tensor) -> Tensor:
-        """A gradient that says, to whoever reads it, where it is to be had."""
-        node = cell._node
-        return wrap(leaf(_Inside(Spec(node.shape, node.dtype))))
+def gradient_inside(cell: Tensor) -> Tensor:
+    """What stands in ``.grad`` after a compiled step: it says, to whoever reads it, where the gradient is to be had."""
+    node = cell._node
+    return wrap(leaf(_Inside(Spec(node.shape, node.dtype))))
 
 
 class _Inside:

@@ -32,7 +32,7 @@ class Guards:
         for group, before, params in self.groups:
             if not _same_list(group["params"], params):
                 return False
-            if group != before and not self._same_options(group, before):
+            if group != before and not self.same_options(group, before):
                 return False
         for optimizer, groups, count in self.lists:
             if len(optimizer.state) != count or not _same_list(optimizer.param_groups, groups):
@@ -55,7 +55,7 @@ class Guards:
         self.seen = count
         return True
 
-    def _same_options(self, group: Any, before: dict[str, Any]) -> bool:
+    def same_options(self, group: Any, before: dict[str, Any]) -> bool:
         """Whether two states of a group differ only in what is read anew for every call."""
         live = {option.key for option in self.made.options if option.group is group}
         if group.keys() != before.keys():

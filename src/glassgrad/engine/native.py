@@ -210,6 +210,9 @@ class Native:
         self.sequence: list[tuple[Any, Any, int]] = [
             (part, None, 0) if isinstance(part, Group) else (None, step(part), part) for part in self.parts
         ]
+        alone = len(self.sequence) == 1 and self.threads == 1 and not self.plan.copies
+        self.alone = self.sequence[0][1] if alone else None
+        """The one native function, if calling it with (0, 1) is all there is to do."""
 
     def array_of(self, val: Val) -> Any:
         """A value's memory as an array."""
