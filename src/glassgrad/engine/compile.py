@@ -26,6 +26,8 @@ from .trace import Cold, escaped, filled, flatten, specs_of, trace
 from .traced import Slot, Trace
 
 ENGINES = ("interpret", "native")
+RESTLESS = 8
+"""Traces in a row for one signature, good for one call each, after which changing numbers are an error."""
 
 
 def compile(
@@ -53,7 +55,8 @@ def compile(
         signatures: how many traces are kept; the one not used for longest goes first.
 
     Raises:
-        TraceError: a value read in the step, state that grows, shapes that depend on values; names the line.
+        TraceError: a value read in the step, state that grows, shapes that depend on values, random numbers that are
+            not glassgrad's, a plain number that is another one in every call; names the line.
         IndexRangeError: an index that comes from outside and is out of range; nothing is changed then.
 
     Example:
@@ -93,6 +96,9 @@ class Compiled:
         self.failed: str = ""
         self.last: Plan | None = None
         """The plan of the last call, if that had tensors alone: tried first."""
+        self.newest: tuple[Any, Plan] | None = None
+        self.streak = 0
+        """How many traces in a row were good for one call."""
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -124,6 +130,7 @@ class Compiled:
             if plan.guards.hold():
                 return plan
         try:
+            self._watch(key)
             made = Plan(self._trace(args, kwargs), self.engine, self.threads, kinds)
         except Cold:
             if self.cold:
@@ -137,10 +144,39 @@ class Compiled:
             warnings.warn(f"{self.__name__} runs uncompiled: {error}", UserWarning, stacklevel=4)  # type: ignore[attr-defined]
             return None
         self.cold = False
+        self.newest = (key, made)
         held[:] = [*held[-3:], made]
         while len(self.plans) > self.signatures:
             self.plans.popitem(last=False)
         return made
+
+    def _watch(self, key: Any) -> None:
+        """Speak up when every call asks for a trace of its own: compiling would then take all the time there is."""
+        if self.newest is None or self.newest[1].calls > 1:
+            self.streak = 0
+            return
+        self.streak += 1
+        before, plan = self.newest
+        if self.streak < (RESTLESS if key == before else self.signatures + 1):
+            return
+        times = f"each of the last {self.streak} traces of {self.__name__} was good for one call"  # type: ignore[attr-defined]
+        if key[1] != before[1]:
+            if self.streak == self.signatures + 1:
+                fix = "pad to a few shapes, or keep more traces with signatures="
+                warnings.warn(f"{times}, as shapes or dtypes change; {fix}", UserWarning, stacklevel=5)
+            return
+        if key[0] != before[0]:
+            raise TraceError(
+                f"{times}: a plain argument is another one in every call", got=f"{before[0]}, then {key[0]}",
+                fix="pass numbers that change as tensors, or keep more traces with signatures=",
+            )  # fmt: skip
+        other = [read for read in plan.trace.reads if not read.holds()]
+        if other:
+            raise TraceError(
+                f"{times}: {other[0].name} is another one in every call",
+                got=f"{other[0].before!r}, then {other[0].now()!r}",
+                fix="pass numbers that change as tensors, or keep them in one and write it in place",
+            )
 
     def _trace(self, args: Any, kwargs: Any) -> Trace:
         made = trace(self.function, args, kwargs)
@@ -208,11 +244,19 @@ class Plan:
         self.unbound = [cell for cell, _ in made.updates]
         """Cells that are rebound after a call, rather than written in place by the machine code."""
         self.run: Callable[[Sequence[Tensor]], Any] = self._interpreted
+        self.quick: Quick | None = None
+        self.interpreted = 0
         if engine == "native":
             binding = Binding(made, self.engine)
             bound = {id(cell.tensor) for cell in binding.cells if cell.changed}
             self.unbound = [cell for cell in self.unbound if id(cell) not in bound]
-            self.run = Quick(self, binding, kinds).call
+            self.quick = Quick(self, binding, kinds)
+            self.run = self.quick.call
+
+    @property
+    def calls(self) -> int:
+        """How often it has run."""
+        return self.quick.calls if self.quick is not None else self.interpreted
 
     def mark(self) -> None:
         """Put into ``.grad`` what says that the gradients stay inside."""
@@ -229,6 +273,7 @@ class Plan:
             arrays += [cell.value for cell, _ in made.cells]
             arrays += [np.float64(option.read()) for option in made.options]
             outputs = self.engine.run(arrays)
+            self.interpreted += 1
             self.mark()
         return self.finish(outputs, tensors)
 

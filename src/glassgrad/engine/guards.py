@@ -29,6 +29,8 @@ class Guards:
 
     def hold(self) -> bool:
         """Whether everything is still as it was."""
+        if not all(read.holds() for read in self.made.reads):
+            return False
         for group, before, params in self.groups:
             if not _same_list(group["params"], params):
                 return False

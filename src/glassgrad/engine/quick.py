@@ -17,6 +17,7 @@ from ..dispatch import CHANGES, STATE
 from ..graph import Node
 from ..tensor import Tensor, wrap
 from .bind import Binding
+from .reads import ABSENT
 from .traced import Slot
 
 if TYPE_CHECKING:
@@ -37,10 +38,16 @@ class Quick:
             "refcount": sys.getrefcount, "same": lambda a, b: len(a) == len(b) and all(map(is_, a, b)),
             "take": self.take, "changed": self.changed, "options": self.options, "cells": self.cells,
             "execute": engine.alone or (lambda *_: engine.execute()), "launch": binding.launch, "finish": plan.finish,
-            "complete": plan.complete, "lock": plan.lock, "NOTHING": {}, "seen": -1, "refs": 0, "array_refs": 0,
+            "ABSENT": ABSENT, "read": self.read, "complete": plan.complete, "lock": plan.lock, "NOTHING": {},
+            "seen": -1, "refs": 0, "array_refs": 0, "calls": 0,
         }  # fmt: skip
         exec("\n".join(["def call(args):", *("    " + line for line in self._lines())]), self.names)
         self.call: Callable[[Sequence[Any]], Any] = self.names["call"]
+
+    @property
+    def calls(self) -> int:
+        """How often the plan has run."""
+        return int(self.names["calls"])
 
     # -- what is other than in the last call ------------------------------------------------------------------------
 
@@ -78,6 +85,14 @@ class Quick:
         self.names[f"b{number}"] = None if held else dict(group)
         return True
 
+    def read(self, number: int) -> bool:
+        """Another thing, or a container, is where the step read; False if it is not the same after all."""
+        read = self.plan.trace.reads[number]
+        if not read.holds():
+            return False
+        self.names[f"v{number}"] = read.now()
+        return True
+
     # -- the text ---------------------------------------------------------------------------------------------------
 
     def _lines(self) -> list[str]:
@@ -88,7 +103,7 @@ class Quick:
             lines += [f"{', '.join(given)}, = args"]
             lines += _miss([f"type({x}) is not Tensor" for x in given] + self._one_or_two(given))
         lines += [line for number in range(len(self.plan.trace.inspections)) for line in self._inspection(number)]
-        lines += ["with lock:"]
+        lines += ["global calls", "with lock:"]
         for place, x in enumerate(given):
             self.names[f"h{place}"] = None
             lines += [f"    m = {x}._node if {x}._base is None else {x}.node"]
@@ -111,7 +126,13 @@ class Quick:
     def _guards(self) -> list[str]:
         """Whether everything else is as it was."""
         guards = self.plan.guards
-        lines = _miss(["CHANGES.count != seen and not changed()"])
+        odd = ["CHANGES.count != seen and not changed()"]
+        for number, read in enumerate(self.plan.trace.reads):
+            self.names |= {f"r{number}": read.holder, f"v{number}": read.value}
+            now = f"r{number}.get({read.key!r}, ABSENT)" if read.key else f"r{number}.cell_contents"
+            alike = f"{now} is v{number}" if read.before is read.value else "False"
+            odd.append(f"not ({alike} or read({number}))")
+        lines = _miss(odd)
         for number, (group, _, params) in enumerate(guards.groups):
             g, b, p = f"g{number}", f"b{number}", f"p{number}"
             self.names |= {g: group, b: None, p: params}
@@ -131,10 +152,14 @@ class Quick:
 
     def _run(self) -> list[str]:
         if not self.binding.simple:
-            return ["found = launch()"]
+            return ["calls += 1", "found = launch()"]
         for number, (_, _, staged) in enumerate(self.binding.results):
             self.names[f"s{number}"] = staged
-        return ["execute(0, 1)", *(f"y{number} = s{number}.copy()" for number in range(len(self.binding.results)))]
+        return [
+            "calls += 1",
+            "execute(0, 1)",
+            *(f"y{number} = s{number}.copy()" for number in range(len(self.binding.results))),
+        ]
 
     def _returned(self) -> str:
         if not self.binding.simple:

@@ -19,6 +19,7 @@ from ..errors import TraceError, here
 from ..graph import CONSTANT, Node, Operation, Origin, Overwritten, OverwrittenValue, Params, Symbol
 from ..spec import Spec, float64
 from ..tensor import Tensor, wrap
+from .reads import Read, Reading
 from .traced import REARRANGING, Inspection, Option, Slot, Step, Trace, symbol
 
 
@@ -192,8 +193,9 @@ def _attempt(
         try:
             for number, tensor in enumerate(tensors):
                 _enter(tracer, tensor, number, known)
-            returned = function(*args, **kwargs)
-            return _finish(tracer, tensors, known, returned)
+            with Reading(tracer.entered) as reading:
+                returned = function(*args, **kwargs)
+            return _finish(tracer, tensors, known, returned, reading.checked())
         except OverwrittenValue as error:
             raise TraceError(str(error.asked), fix="use the form that makes a new tensor") from None
         finally:
@@ -222,7 +224,11 @@ def _enter(tracer: Tracer, tensor: Tensor, number: int, known: dict[int, tuple[i
 
 
 def _finish(
-    tracer: Tracer, tensors: list[Tensor], known: dict[int, tuple[int, Symbol]], returned: Any
+    tracer: Tracer,
+    tensors: list[Tensor],
+    known: dict[int, tuple[int, Symbol]],
+    returned: Any,
+    reads: list[Read],
 ) -> tuple[Trace, list[Tensor]]:
     """Sort out what was read, what was rebound and what came out."""
     values: list[Any] = []
@@ -266,6 +272,7 @@ def _finish(
         modules=list(tracer.modules.values()),
         optimizers=list(tracer.optimizers.values()),
         inspections=_inspections(tracer, known, cells),
+        reads=reads,
     )
     return made, sharing
 

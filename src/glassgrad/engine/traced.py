@@ -68,6 +68,8 @@ class Trace:
     optimizers: list[Any]
     """Optimizers that made a step."""
     inspections: list[Inspection]
+    reads: list[Any]
+    """What the user's functions read outside of all tensors (`reads.Read`)."""
 
 
 @dataclass(frozen=True)
