@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 # Two test processes share two cores: one thread each, and threads that sleep when idle. Set before NumPy or torch is
 # imported, and inherited by every process a test starts.
@@ -39,3 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     phases = [Phase.explicit, Phase.reuse, Phase.generate]
     native = config.getoption("--native-graphs")
     settings.register_profile("native_graphs", settings(), max_examples=native, phases=phases)
+    if not hasattr(config, "workerinput"):  # machine code of these tests alone, whatever the user has on disk
+        os.environ["GLASSGRAD_CACHE"] = tempfile.mkdtemp(prefix="glassgrad-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["GLASSGRAD_CACHE"], ignore_errors=True)

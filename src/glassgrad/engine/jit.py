@@ -100,14 +100,41 @@ class Code:
         assert found, f"no function {name}"
         return found
 
+    def variable(self, name: str) -> int:
+        """Where the global variable of this name lies."""
+        found: int = self.engine.get_global_value_address(name)
+        assert found, f"no variable {name}"
+        return found
+
+
+def object_of(text: str, target: Target) -> bytes:
+    """Machine code for a module of IR, as an object file."""
+    module, made = optimise(text, target)
+    written: bytes = made.emit_object(module)
+    return written
+
+
+def load(code: bytes, target: Target) -> Code:
+    """An object file, linked and ready to run. The code runs as it is: it must come from `object_of`."""
+    binding = llvm()
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine(target))
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return Code(engine)
+
 
 def compile_ir(text: str, target: Target | None = None) -> Code:
     """Machine code for a module of IR."""
-    binding = llvm()
-    module, made = optimise(text, target or host())
-    engine = binding.create_mcjit_compiler(module, made)
-    engine.finalize_object()
-    return Code(engine)
+    target = target or host()
+    return load(object_of(text, target), target)
+
+
+@functools.cache
+def version() -> str:
+    """What makes machine code of IR."""
+    import llvmlite
+
+    return f"{llvmlite.__version__} LLVM {llvm().llvm_version_info} {llvm().get_process_triple()}"
 
 
 def assembly(text: str, target: Target | None = None) -> str:

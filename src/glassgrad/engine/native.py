@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..op import REGISTRY
-from . import jit, threads, verify
+from . import cache, jit, threads, verify
 from .access import VIEWS, with_copies
 from .emit.conv import write_conv
 from .emit.conv_weight import write_conv_weight
@@ -20,6 +20,7 @@ from .emit.moves import write_move
 from .emit.values import I8, I64, PTR, Value
 from .fuse import fuse
 from .groups import Group
+from .likeness import Unlike, likeness, version
 from .plan import plan
 from .program import CONST, Program, Val, of_trace
 from .simplify import simplify, with_masks
@@ -76,28 +77,79 @@ class Native:
     # -- machine code -----------------------------------------------------------------------------------------------
 
     def _compile(self) -> None:
+        """Code for all groups: from the disk if it was made before, else written and compiled."""
+        shape: list[tuple[str, list[Val]]] | None
+        try:
+            shape = [likeness(group, self._buffer_of) for group in self.groups]
+            key = self._key(shape)
+        except (Unlike, OSError):
+            shape = key = None
+        found = cache.fetch(key) if key else None
+        if found is None:
+            self.ir, self.functions = self._write(shape)
+            code = jit.object_of(self.ir, self.target)
+            if key:
+                cache.keep(key, {"functions": self.functions, "ir": cache.key_of(self.ir)}, code)
+        else:
+            note, code = found
+            self.functions = note["functions"]
+            if verify.ON[0] and cache.key_of(self._write(shape)[0]) != note["ir"]:
+                raise verify.Broken("the cache holds other code than would be written now")
+        self.code = jit.load(code, self.target)
+        self.parts = self._parts()
+
+    def _key(self, shape: list[tuple[str, list[Val]]]) -> str:
+        """The key of this step's code: everything that it depends on."""
+        places = [
+            [(place.offset, place.slot) for place in (self.plan.places[val] for val in buffers)] for _, buffers in shape
+        ]
+        made_by = [version(), jit.version(), np.__version__, *self.target[:2]]
+        return cache.key_of(*made_by, str((self.threads, self.profile, places)), *(text for text, _ in shape))
+
+    def _write(self, shape: list[tuple[str, list[Val]]] | None) -> tuple[str, list[Any]]:
+        """The step as IR, and for each group the name of its kernel and how many units that has (None where NumPy is
+        to compute it)."""
         module = Module()
         module.has_fma, module.has_scalef = self.target.has_fma, self.target.has_scalef
         module.attributes = f'nounwind "target-cpu"="{self.target.cpu}" "prefer-vector-width"="{self.target.width}"'
         module.globals.append(
             "@table = global ptr null\n@control = global ptr null\n@barrier = global ptr null\n@clock = global ptr null"
         )
-        written = [(group, self._kernel(module, group)) for group in self.groups]
+        self.kernels.clear()
+        alike: dict[str, tuple[Kernel | None, list[Val]]] = {}
+        kernels: list[Kernel | None] = []
+        for number, group in enumerate(self.groups):
+            text, buffers = shape[number] if shape else ("", [])
+            first = alike.get(text) if shape else None
+            if first is None:
+                kernels.append(self._kernel(module, group))
+                alike[text] = kernels[-1], buffers
+            else:
+                kernels.append(_like(first, buffers))
+                if verify.ON[0] and self._kernel(module, group) != kernels[-1]:
+                    raise verify.Broken(f"group {number} is not what its text says: {text}")
+        for number, part in enumerate(self._runs([kernel is not None for kernel in kernels])):
+            if isinstance(part, list):
+                self._step(module, f"step{number}", [(group, kernels[group.number]) for group in part])
+        return str(module), [kernel and [kernel.name, kernel.units] for kernel in kernels]
+
+    def _runs(self, native: list[bool]) -> list[Any]:
+        """Groups in order: those that follow each other in machine code together, in a list, the others each alone."""
         parts: list[Any] = []
-        for group, kernel in written:
-            if kernel is None:
+        for group, is_native in zip(self.groups, native, strict=True):
+            if not is_native:
                 parts.append(group)
             elif parts and isinstance(parts[-1], list):
-                parts[-1].append((group, kernel))
+                parts[-1].append(group)
             else:
-                parts.append([(group, kernel)])
-        for number, part in enumerate(parts):
-            if isinstance(part, list):
-                self._step(module, f"step{number}", part)
-        self.ir = str(module)
-        self.code = jit.compile_ir(self.ir, self.target)
-        self.parts = [
-            part if isinstance(part, Group) else self.code.address(f"step{number}") for number, part in enumerate(parts)
+                parts.append([group])
+        return parts
+
+    def _parts(self) -> list[Any]:
+        """What is run one after another: addresses of machine code, and groups that NumPy computes."""
+        return [
+            self.code.address(f"step{number}") if isinstance(part, list) else part
+            for number, part in enumerate(self._runs([function is not None for function in self.functions]))
         ]
 
     def _kernel(self, module: Module, group: Group) -> Kernel | None:
@@ -199,13 +251,13 @@ class Native:
                 self.constants.append(array)
                 self.table[slot] = array.ctypes.data
         pointer = ctypes.c_void_p.from_address
-        pointer(self.code.engine.get_global_value_address("table")).value = self.table.ctypes.data
+        pointer(self.code.variable("table")).value = self.table.ctypes.data
         self.clock = np.zeros(len(self.groups) + 1, np.int64)
-        pointer(self.code.engine.get_global_value_address("clock")).value = self.clock.ctypes.data
+        pointer(self.code.variable("clock")).value = self.clock.ctypes.data
         if self.threads > 1:
             self.pool = threads.pool(self.threads)
-            pointer(self.code.engine.get_global_value_address("control")).value = self.pool.control
-            pointer(self.code.engine.get_global_value_address("barrier")).value = threads.code().address("barrier")
+            pointer(self.code.variable("control")).value = self.pool.control
+            pointer(self.code.variable("barrier")).value = threads.code().address("barrier")
         step = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
         self.sequence: list[tuple[Any, Any, int]] = [
             (part, None, 0) if isinstance(part, Group) else (None, step(part), part) for part in self.parts
@@ -258,6 +310,12 @@ class Native:
         if val.op in VIEWS:
             return REGISTRY[val.op].value(np, self._looked(val.ins[0]), **val.params)
         return self.array_of(val)
+
+
+def _like(first: tuple[Kernel | None, list[Val]], buffers: list[Val]) -> Kernel | None:
+    """The kernel of a group like another one, on its own buffers."""
+    kernel, others = first
+    return kernel and replace(kernel, buffers=[buffers[others.index(val)] for val in kernel.buffers])
 
 
 def _threads(asked: int | None) -> int:
