@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -203,12 +203,16 @@ def ancestors(outputs: Iterable[Node], *, only: Callable[[Node], bool] = lambda 
 class Graph:
     """A part of the computation: what ``outputs`` were computed from.
 
-    ``print(graph)`` gives Python that rebuilds the outputs from the leaves, one op to a line.
+    ``print(graph)`` gives Python that rebuilds the outputs from the leaves, one op to a line. ``labels`` says what
+    leaves are, ``ends`` what each output is.
     """
 
-    def __init__(self, outputs: Iterable[Node]) -> None:
+    def __init__(
+        self, outputs: Iterable[Node], labels: Mapping[Node, str] | None = None, ends: Sequence[str] = ()
+    ) -> None:
         self.outputs = tuple(outputs)
         self.nodes = ancestors(self.outputs)
+        self.labels, self.ends = dict(labels or {}), tuple(ends)
 
     @property
     def leaves(self) -> list[Node]:
@@ -226,7 +230,8 @@ class Graph:
         lines = []
         for number, leaf in enumerate(self.leaves):
             names[leaf] = f"x{number}"
-            lines.append(f"# x{number}: {leaf.spec}")
+            label = self.labels.get(leaf)
+            lines.append(f"# x{number}: {leaf.spec}" + (f", {label}" if label else ""))
         count = itertools.count()
         for node in self.nodes:
             if is_constant(node):
@@ -236,7 +241,11 @@ class Graph:
                 arguments = [names[source] for source in node.inputs]
                 arguments += [f"{key}={value!r}" for key, value in node.params.items()]
                 lines.append(f"{names[node]} = {node.op.name}({', '.join(arguments)})  # {node.spec}")
-        lines.append(f"return {', '.join(names[node] for node in self.outputs)}")
+        if self.ends:
+            ends = zip(self.outputs, self.ends, strict=True)
+            lines += ["return (", *(f"    {names[node]},  # {end}" for node, end in ends), ")"]
+        else:
+            lines.append(f"return {', '.join(names[node] for node in self.outputs)}")
         return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..dispatch import STATE, leaf
 from ..errors import ArgumentError, GradError, TraceError, line_of
-from ..graph import Node
+from ..graph import Graph, Node
 from ..op import ATOM, Op
 from ..spec import Spec
 from ..tensor import Tensor, wrap
@@ -22,6 +23,7 @@ from .bind import Binding
 from .guards import Guards
 from .interpret import Interpreter
 from .quick import MISS, Quick
+from .report import StepReport, graph_of, report
 from .trace import Cold, escaped, filled, flatten, specs_of, trace
 from .traced import Slot, Trace
 
@@ -96,6 +98,7 @@ class Compiled:
         self.failed: str = ""
         self.last: Plan | None = None
         """The plan of the last call, if that had tensors alone: tried first."""
+        self.latest: Plan | None = None
         self.newest: tuple[Any, Plan] | None = None
         self.streak = 0
         """How many traces in a row were good for one call."""
@@ -117,9 +120,39 @@ class Compiled:
         plan = self._plan(args, kwargs, tensors)
         if plan is None:
             return self.function(*args, **kwargs)
+        self.latest = plan
         plain = self.engine == "native" and not kwargs and all(map(is_, args, tensors)) and len(args) == len(tensors)
         self.last = plan if plain else None
         return plan.run(tensors)
+
+    def report(self, *, profile: bool = False) -> StepReport:
+        """What the trace of the last call is made of, as data: kernels, bytes, operations, memory, compile time.
+
+        Args:
+            profile: also time each kernel, on copies of the tensors, so that nothing of the step's is changed.
+
+        Raises:
+            ArgumentError: if nothing has been traced yet.
+        """
+        return report(self, self._traced(), profile)
+
+    def show(self, *, profile: bool = False) -> None:
+        """Print `report`: the kernels in order, with what each fuses, reads, writes and computes; what else is held."""
+        print(self.report(profile=profile))
+
+    @property
+    def graph(self) -> Graph:
+        """What the trace of the last call computes, from what, into what; prints as Python."""
+        return graph_of(self._traced().trace)
+
+    def _traced(self) -> Plan:
+        if self.latest is None:
+            why = f"it runs uncompiled: {self.failed}" if self.failed else "nothing has been traced yet"
+            raise ArgumentError(
+                f"there is no trace of {self.__name__} to look at: {why}",  # type: ignore[attr-defined]
+                fix="call it: the first call runs as it is, the second one is traced",
+            )
+        return self.latest
 
     def _plan(self, args: Any, kwargs: Any, tensors: list[Tensor]) -> Plan | None:
         kinds = specs_of(tensors)
@@ -131,7 +164,9 @@ class Compiled:
                 return plan
         try:
             self._watch(key)
-            made = Plan(self._trace(args, kwargs), self.engine, self.threads, kinds)
+            start = time.perf_counter()
+            found = self._trace(args, kwargs)
+            made = Plan(found, self.engine, self.threads, kinds, time.perf_counter() - start)
         except Cold:
             if self.cold:
                 raise
@@ -234,7 +269,8 @@ def _engine(name: str) -> Callable[..., Any]:
 class Plan:
     """A trace bound to its cells, ready to run."""
 
-    def __init__(self, made: Trace, engine: str, threads: int | None, kinds: tuple[Any, ...]) -> None:
+    def __init__(self, made: Trace, engine: str, threads: int | None, kinds: tuple[Any, ...], tracing: float) -> None:
+        start = time.perf_counter()
         self.trace = made
         self.guards = Guards(made)
         self.engine = _engine(engine)(made, threads)
@@ -252,6 +288,8 @@ class Plan:
             self.unbound = [cell for cell in self.unbound if id(cell) not in bound]
             self.quick = Quick(self, binding, kinds)
             self.run = self.quick.call
+        self.tracing, self.compiling = tracing, time.perf_counter() - start
+        """Seconds that it took."""
 
     @property
     def calls(self) -> int:
