@@ -180,6 +180,11 @@ class Function:
         self.module.declared.setdefault(full, f"declare {returned} @{full}({types})")
         return self.make(f"call {returned} @{full}({', '.join(map(str, operands))})", returned)
 
+    def prefetch(self, pointer: Value) -> None:
+        """Have the cache line there brought near, to be read soon."""
+        self.module.declared.setdefault("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.do(f"call void @llvm.prefetch.p0({pointer}, i32 0, i32 3, i32 1)")
+
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a * b + c, rounded once."""
         return self.intrinsic("fma", a, b, c)

@@ -24,6 +24,10 @@ from .values import I64, PTR, Value
 
 DEPTH = 1024
 """So many rows of a packed panel at most: more would not stay in the second-level cache."""
+LINE = 64
+"""Bytes of a cache line."""
+FAR = 2048
+"""Bytes between neighbouring products from which on they are fetched ahead."""
 TASKS = 12
 """A product is cut into about so many tasks, if it is large enough."""
 
@@ -243,6 +247,9 @@ class Product:
             with f.loop(f.index(0), f.index(job.deep), 1, held) as turn:
                 base = f.at(job.packed, f.mul(turn.index, f.index(job.stride)), self.entry)
                 right = [f.load(f.at(base, f.index(v * self.lanes), self.entry), wide) for v in range(count)]
+                if self.far_apart(job.left):
+                    ahead = f.at(pointers[0], f.index(rows + LINE // (self.entry.bits // 8)), self.entry)
+                    f.prefetch(f.at(ahead, f.mul(turn.index, f.index(job.left.column)), self.entry))
                 after = []
                 for r in range(rows):
                     at = f.at(pointers[r], f.mul(turn.index, f.index(job.left.column)), self.entry)
@@ -262,6 +269,11 @@ class Product:
             lead = indices_of(f, number, self.space.sizes[:-1])
             for v in range(count):
                 self._finish(job, held[r * count + v], lead, v)
+
+    def far_apart(self, left: Operand) -> bool:
+        """Whether the left matrix lies column by column, so far apart that each product finds a cache line of its own:
+        the processor does not see where the next one is then."""
+        return left.row == 1 and left.column * self.entry.bits // 8 >= FAR and self.k >= 256
 
     def _partial(self, job: Job, row: Value, r: int, v: int) -> Value:
         """Where a vector of a block that is not complete yet is kept."""
