@@ -100,6 +100,19 @@ def around_a_helper():
     return step, change
 
 
+def around_with_a_builtin():
+    rate = 2.0
+
+    def step(x):
+        return x * max(list([rate]))
+
+    def change(value):
+        nonlocal rate
+        rate = value
+
+    return step, change
+
+
 def method():
     holder = Holder()
     return holder.step, lambda value: setattr(holder, "rate", value)
@@ -110,6 +123,7 @@ READS = {
     "global of a helper": lambda: (uses_helper, lambda value: scope().update(RATE=value)),
     "outer variable": around,
     "outer variable of a helper": around_a_helper,
+    "outer variable beside a builtin": around_with_a_builtin,
     "dict": lambda: (lambda x: x * OPTIONS["rate"], lambda value: OPTIONS.update(rate=value)),
     "list": lambda: (lambda x: x * LIST[0], lambda value: LIST.__setitem__(0, value)),
     "module": lambda: (lambda x: x * CONFIG.rate, lambda value: setattr(CONFIG, "rate", value)),
@@ -179,6 +193,25 @@ def outer_count():
         return x * 2
 
     return step, lambda: count
+
+
+@engines
+def test_what_the_step_makes_itself_it_may_change(engine):
+    def step(x):
+        meter, count, seen = types.SimpleNamespace(count=0), 0, []
+
+        def note(y):
+            nonlocal count
+            count += 1
+            seen.append(y)
+            meter.count += count
+            return y * meter.count
+
+        return note(x) + note(x) + sum(note(y) for y in seen[:1])
+
+    go = compile(step, engine=engine)
+    for _ in range(3):
+        assert go(gg.ones(1)).item() == 1 + 3 + 6
 
 
 @engines

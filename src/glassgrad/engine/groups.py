@@ -52,9 +52,11 @@ class Group:
 
     @property
     def columns(self) -> int:
-        """The columns of a product's result: its last dimension, or a convolution's places."""
+        """The columns of a product's result: its last dimension (its rows, if there is one column alone: they lie as
+        columns do), or a convolution's places."""
         count = 1
-        for n in self.shape[2:] if self.kind == "conv" else self.shape[-1:]:
+        alone = self.shape[-1:] == (1,)
+        for n in self.shape[2:] if self.kind == "conv" else self.shape[-2:] if alone else self.shape[-1:]:
             count *= n
         return count
 

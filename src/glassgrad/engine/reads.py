@@ -110,12 +110,19 @@ class Reading:
     def __enter__(self) -> Reading:
         self._source("random", random)
         self._source("numpy.random", np.random)
-        self.outer = sys.getprofile()
+        self.outer, self.collecting = sys.getprofile(), gc.isenabled()
+        gc.disable()  # what runs when rubbish is collected has nothing to do with the step
+        self.old = gc.get_objects()  # held, so that nothing new comes to lie where one of them was
+        self.known = set(map(id, self.old))
+        """What was there before the step: what it makes itself, it may change."""
         sys.setprofile(self._event)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(self.outer)
+        self.old.clear()
+        if self.collecting:
+            gc.enable()
 
     def _event(self, frame: FrameType, event: str, _: Any) -> None:
         if event == "call":
@@ -135,8 +142,9 @@ class Reading:
                 value = self._read(name, frame.f_globals, name, frame.f_code)
             else:
                 value = ABSENT
-                for each in cells:
-                    value = self._read(name, each[name], "", frame.f_code)
+                for each in cells if kind == "free" else ():
+                    if id(each[name]) in self.known:
+                        value = self._read(name, each[name], "", frame.f_code)
             whole = name
             for attribute in attributes:
                 whole = f"{whole}.{attribute}"
@@ -147,7 +155,7 @@ class Reading:
         if isinstance(owner, Module):
             self.entered(owner)
             return ABSENT
-        if owner is ABSENT or isinstance(owner, (Tensor, Optimizer, FunctionType, BuiltinFunctionType)):
+        if id(owner) not in self.known or isinstance(owner, (Tensor, Optimizer, FunctionType, BuiltinFunctionType)):
             return ABSENT
         if isinstance(owner, ModuleType):
             users = _is_users_file(getattr(owner, "__file__", None) or "")

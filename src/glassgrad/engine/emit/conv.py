@@ -59,23 +59,24 @@ class Convolution(Product):
     def straight(self, right: Operand, tile: Tile) -> bool:
         return False
 
-    def operands(self, f: Function) -> tuple[Operand, Operand]:
+    def operands(self) -> tuple[Operand, Operand]:
         x, w = (self._found(number) for number in (0, 1))
         per_group = self.root.ins[1].shape[0] // self.root.params["groups"]
         flat = _flat(w.strides[1:], self.root.ins[1].shape[1:])
         assert flat, "the weights of a convolution lie in order"
-        left = Operand(self._pointer(f, w), ([*self.batch], [0, per_group * w.strides[0]]), w.strides[0], 1, w.offset)
+        left = Operand(
+            self.buffer_of(w.base), ([*self.batch], [0, per_group * w.strides[0]]), w.strides[0], 1, w.offset
+        )
         channels = self.root.ins[1].shape[1]
-        right = Operand(self._pointer(f, x), ([*self.batch], [x.strides[0], channels * x.strides[1]]), 0, 0, x.offset)
+        right = Operand(
+            self.buffer_of(x.base), ([*self.batch], [x.strides[0], channels * x.strides[1]]), 0, 0, x.offset
+        )
         return left, right
 
     def _found(self, number: int) -> Access:
         found = access(self.root.ins[number])
         assert found is not None
         return found
-
-    def _pointer(self, f: Function, found: Access) -> Value:
-        return f.params[self.buffers.index(self.buffer_of(found.base))]
 
     def windows(self) -> Windows:
         """The windows of the right operand."""

@@ -16,7 +16,7 @@ from .loops import Kernel
 from .matmul import Product, tile_for
 from .pack import Packer, Panel
 from .space import Space, indices_of, product
-from .values import I64, PTR, Type, Value
+from .values import I64, Type, Value
 
 
 class WeightGradient(Product):
@@ -37,9 +37,7 @@ class WeightGradient(Product):
         return found.offset, found.strides, self.buffer_of(found.base)
 
     def _panel(self, vectors: int) -> Function:
-        params = [(f"p{i}", PTR) for i in range(len(self.buffers))]
-        places = [("b", I64), ("column", I64), ("first", I64), ("last", I64)]
-        f = self.module.function(f"{self.name}_{vectors}", [*params, *places])
+        f = self.function(f"{self.name}_{vectors}", "b", "column", "first", "last")
         group, column, first, last = f.params[-4:]
         width = vectors * self.lanes
         rows = self._block_rows()
@@ -64,15 +62,11 @@ class WeightGradient(Product):
             at = f.add(at, f.mul(group, f.index(channels * strides_x[1])))
             windows = f.at(f.params[self.buffers.index(base_x)], at, self.entry)
             size = tile_for(vectors, self.registers).rows
-            count = f.sub(last, first)
-            whole = f.add(first, f.mul(f.udiv(count, f.index(size)), f.index(size)))
-            with f.loop(first, whole, size) as turn:
-                turn.next()
-                self._block(f, windows, packed, totals, first, turn.index, size, vectors)
-            rest = f.sub(last, whole)
-            for few in self._remainders(size):
-                with f.when(f.compare("eq", rest, f.index(few))):
-                    self._block(f, windows, packed, totals, first, whole, few, vectors)
+
+            def tile(count: int, row: Value) -> None:
+                self._block(f, windows, packed, totals, first, row, count, vectors)
+
+            self.down(f, size, rows, first, last, tile)
         self._write(f, totals, group, column, first, last, vectors)
         f.ret()
         return f
@@ -113,7 +107,7 @@ class WeightGradient(Product):
                 for r in range(rows):
                     value = f.splat(f.load(f.at(pointers[r], at, self.entry), self.entry), self.lanes)
                     for v in range(vectors):
-                        after.append(self._multiply_add(f, value, right[v], spot_turn.carried[r * vectors + v]))
+                        after.append(self.multiply_add(f, value, right[v], spot_turn.carried[r * vectors + v]))
                 spot_turn.next(*after)
             line.next(*spot_turn.results)
         for value, spot in zip(line.results, spots, strict=True):

@@ -50,7 +50,7 @@ def tile_for(vectors: int, registers: int) -> Tile:
 class Operand:
     """A matrix, or a batch of them: how far apart its entries are."""
 
-    pointer: Value
+    buffer: Val
     batch: tuple[list[int], list[int]]
     """Sizes and strides of the batch's dimensions."""
     row: int
@@ -90,13 +90,16 @@ class Product:
         """The batch, and how many rows, columns, and products for each entry."""
         *batch, m, n = self.root.shape
         a = self.root.ins[0]
+        self.turned = n == 1
+        """A single column lies as a single row does, so the two operands change places."""
+        m, n = (n, m) if self.turned else (m, n)
         return batch, m, n, a.shape[-2] if self.root.params.get("ta") else a.shape[-1]
 
     def index_space(self) -> Space:
         """The space of the result, for what follows it."""
         return space_of(self.group, self.n)
 
-    def operands(self, f: Function) -> tuple[Operand, Operand]:
+    def operands(self) -> tuple[Operand, Operand]:
         """The left and the right matrix."""
         made = []
         for number, flag in enumerate(("ta", "tb")):
@@ -106,13 +109,13 @@ class Product:
             *batch, row, column = found.strides
             if self.root.params.get(flag):
                 row, column = column, row
-            pointer = f.params[self.buffers.index(self.buffer_of(found.base))]
-            made.append(Operand(pointer, (list(self.batch), batch), row, column, found.offset))
-        return made[0], made[1]
+            row, column = (column, row) if self.turned else (row, column)
+            made.append(Operand(self.buffer_of(found.base), (list(self.batch), batch), row, column, found.offset))
+        return (made[1], made[0]) if self.turned else (made[0], made[1])
 
     def straight(self, right: Operand, tile: Tile) -> bool:
         """Whether a panel of the right operand is read where it lies: packing would not pay."""
-        return right.column == 1 and self.n % self.lanes == 0 and self.m <= 2 * tile.rows and self.k <= self.depth
+        return right.column == 1 and self.n % self.lanes == 0 and self.m <= 2 * tile.rows
 
     def pack(self, f: Function, b: Value, right: Operand, column: Value, panel: Panel, start: int, to: Value) -> None:
         """Copy rows start to start + panel.deep of a panel of columns."""
@@ -128,17 +131,21 @@ class Product:
 
     # -- the outline ------------------------------------------------------------------------------------------------
 
-    def write(self) -> Kernel:
+    def panels(self) -> list[int]:
+        """How many vectors of columns each panel has."""
         vectors = -(-self.n // self.lanes)
-        panels = _panels(vectors)
+        few = self.m <= 4 and self.registers > 16 and self.n % self.lanes == 0
+        return _wide_panels(vectors, 24 // max(self.m, 3)) if few else _panels(vectors)
+
+    def write(self) -> Kernel:
+        panels = self.panels()
         batch = product(self.batch)
         blocks = self._row_blocks(len(panels) * batch)
         rows = _rounded(self.m, blocks)
         blocks = -(-self.m // rows)
         shapes = sorted(set(panels), reverse=True)
         makers = {count: self._panel(count) for count in shapes}
-        params = [(f"p{i}", PTR) for i in range(len(self.buffers))]
-        f = self.module.function(self.name, [*params, ("lo", I64), ("hi", I64)])
+        f = self.function(self.name, "lo", "hi")
         with f.loop(f.params[-2], f.params[-1]) as unit:
             unit.next()
             b, panel, block = indices_of(f, unit.index, [batch, len(panels), blocks])
@@ -156,6 +163,11 @@ class Product:
         f.ret()
         return Kernel(self.name, self.buffers, batch * len(panels) * blocks)
 
+    def function(self, name: str, *places: str) -> Function:
+        """A function of all buffers and some numbers."""
+        params = [(f"p{i}", PTR) for i in range(len(self.buffers))]
+        return self.module.function(name, [*params, *((place, I64) for place in places)])
+
     def _row_blocks(self, panels: int) -> int:
         """Into how many parts the rows are cut, so that there are tasks enough to share."""
         work = self.m * self.n * self.k * max(1, product(self.batch))
@@ -164,28 +176,33 @@ class Product:
             return least
         return max(least, min(-(-TASKS // panels), self.m // 32))
 
+    def rows_for(self, tasks: int, multiple: int) -> int:
+        """How many rows each part has, of as many parts as make `tasks` times that enough to share."""
+        work = self.m * self.n * self.k * product(self.batch)
+        parts = min(-(-TASKS // tasks), -(-self.m // 32)) if work >= 200_000 else 1
+        tiles = -(-self.m // multiple)
+        return -(-tiles // parts) * multiple
+
     def origin(self, f: Function, operand: Operand, b: Value) -> Value:
         """Where the matrix of one batch begins."""
         total = f.index(operand.offset)
         sizes, strides = operand.batch
         for index, stride in zip(indices_of(f, b, sizes), strides, strict=True):
             total = f.add(total, f.mul(index, f.index(stride)))
-        return f.at(operand.pointer, total, self.entry)
+        return f.at(f.params[self.buffers.index(operand.buffer)], total, self.entry)
 
     # -- a panel of columns -----------------------------------------------------------------------------------------
 
     def _panel(self, vectors: int) -> Function:
         """The function for panels of so many vectors: packs the panel, then goes down the rows."""
-        params = [(f"p{i}", PTR) for i in range(len(self.buffers))]
-        places = [("b", I64), ("column", I64), ("first", I64), ("last", I64)]
-        f = self.module.function(f"{self.name}_{vectors}", [*params, *places])
+        f = self.function(f"{self.name}_{vectors}", "b", "column", "first", "last")
         b, column, first, last = f.params[-4:]
-        left, right = self.operands(f)
+        left, right = self.operands()
         a = self.origin(f, left, b)
         width = vectors * self.lanes
-        depth = max(1, min(self.k, self.depth))
         tile = tile_for(vectors, self.registers)
         straight = self.straight(right, tile)
+        depth = max(1, self.k if straight else min(self.k, self.depth))
         where_it_lies = f.at(self.origin(f, right, b), column, self.entry) if straight else None
         packed = where_it_lies or f.stack(self.entry, depth * width)
         stride = right.row if straight else width
@@ -200,34 +217,31 @@ class Product:
             job = Job(
                 f, here, left, packed, stride, deep, b, column, first, vectors, partial, block, block == blocks - 1
             )
-            self._rows(job, tile.rows, first, last)
+            size = self._block_rows()
+            rows = -(-size // -(-size // tile.rows))
+            self.down(f, rows, size, first, last, lambda count, row, job=job: self._tile(job, count, row))  # type: ignore[misc]
         f.ret()
         return f
 
     def _block_rows(self) -> int:
         """How many rows one task has at most."""
-        panels = len(_panels(-(-self.n // self.lanes))) * product(self.batch)
+        panels = len(self.panels()) * product(self.batch)
         return _rounded(self.m, self._row_blocks(panels))
 
-    def _rows(self, job: Job, rows: int, first: Value, last: Value) -> None:
-        """Blocks of `rows` rows from first to last, and one smaller at the end."""
-        f = job.f
+    def down(
+        self, f: Function, rows: int, size: int, first: Value, last: Value, tile: Callable[[int, Value], None]
+    ) -> None:
+        """Tiles of `rows` rows from first to last, which are `size` apart at most, and one smaller at the end."""
         count = f.sub(last, first)
         whole = f.add(first, f.mul(f.udiv(count, f.index(rows)), f.index(rows)))
-        with f.loop(first, whole, rows) as turn:
-            turn.next()
-            self._tile(job, rows, turn.index)
-        if self.m % rows or self.m > rows:
-            rest = f.sub(last, whole)
-            for few in self._remainders(rows):
-                with f.when(f.compare("eq", rest, f.index(few))):
-                    self._tile(job, few, whole)
-
-    def _remainders(self, rows: int) -> list[int]:
-        """How many rows may be left over at the end of a block of rows."""
-        size = self._block_rows()
-        ends = {min(size, self.m - start) % rows for start in range(0, self.m, size)}
-        return sorted(ends - {0})
+        if size >= rows:
+            with f.loop(first, whole, rows) as turn:
+                turn.next()
+                tile(rows, turn.index)
+        rest = f.sub(last, whole)
+        for few in sorted({min(size, self.m - start) % rows for start in range(0, self.m, size)} - {0}):
+            with f.when(f.compare("eq", rest, f.index(few))):
+                tile(few, whole)
 
     def _tile(self, job: Job, rows: int, row: Value) -> None:
         """One block of the result."""
@@ -255,7 +269,7 @@ class Product:
                     at = f.at(pointers[r], f.mul(turn.index, f.index(job.left.column)), self.entry)
                     number = f.splat(f.load(at, self.entry), self.lanes)
                     for v in range(count):
-                        after.append(self._multiply_add(f, number, right[v], turn.carried[r * count + v]))
+                        after.append(self.multiply_add(f, number, right[v], turn.carried[r * count + v]))
                 turn.next(*after)
             held = turn.results
         if not job.final:
@@ -265,10 +279,14 @@ class Product:
                     f.store(held[r * count + v], self._partial(job, row, r, v))
             return
         for r in range(rows):
-            number = f.add(f.mul(job.b, f.index(self.m)), f.add(row, f.index(r)))
-            lead = indices_of(f, number, self.space.sizes[:-1])
+            lead = self.lead(job, f.add(row, f.index(r)))
             for v in range(count):
-                self._finish(job, held[r * count + v], lead, v)
+                self.finish(job, held[r * count + v], lead, v)
+
+    def lead(self, job: Job, row: Value) -> list[Value]:
+        """Where a row of the result lies: its indices but the last."""
+        f = job.f
+        return indices_of(f, f.add(f.mul(job.b, f.index(self.m)), row), self.space.sizes[:-1])
 
     def far_apart(self, left: Operand) -> bool:
         """Whether the left matrix lies column by column, so far apart that each product finds a cache line of its own:
@@ -283,10 +301,10 @@ class Product:
         place = f.add(f.mul(number, f.index(job.vectors * self.lanes)), f.index(v * self.lanes))
         return f.at(job.partial, place, self.entry)
 
-    def _multiply_add(self, f: Function, a: Value, b: Value, c: Value) -> Value:
+    def multiply_add(self, f: Function, a: Value, b: Value, c: Value) -> Value:
         return f.fma(a, b, c) if self.module.has_fma else f.add(f.mul(a, b), c)
 
-    def _finish(self, job: Job, value: Value, lead: Sequence[Value], v: int) -> None:
+    def finish(self, job: Job, value: Value, lead: Sequence[Value], v: int) -> None:
         """What follows the product, for one vector of the result, and writing it."""
         f = job.f
         at = f.add(job.column, f.index(v * self.lanes))
@@ -358,8 +376,20 @@ def _panels(vectors: int) -> list[int]:
     return [3] * threes + ([2] if rest else [])
 
 
+def _wide_panels(vectors: int, widest: int) -> list[int]:
+    """So many vectors of columns as panels that are as wide as can be: for rows so few that registers are left over."""
+    count = -(-vectors // widest)
+    return [vectors // count + (place < vectors % count) for place in range(count)]
+
+
 def write_matmul(
     module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[[Val], Val]
 ) -> Kernel:
     """The kernel of a matrix product and what follows it."""
+    from .skinny import Dots, Swept, Turned  # they are Products
+
+    for kind in (Swept, Dots, Turned):
+        made = kind(module, name, group, width, registers, buffer_of)
+        if made.suits():
+            return made.write()
     return Product(module, name, group, width, registers, buffer_of).write()
