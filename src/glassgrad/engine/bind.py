@@ -91,14 +91,16 @@ class Binding:
     def _take(self, cell: Cell) -> None:
         """The tensor has another value than the step left or saw: take it in."""
         tensor = cell.tensor
+        cell.node = None  # an interrupt from here on has it taken in again
         value = tensor.value
         if not cell.changed:
             cell.array = np.ascontiguousarray(value, cell.val.dtype).reshape(cell.val.shape)
+            self._point(cell.slot, cell.val, cell.array)
             cell.node = tensor._node
         else:
             cell.array = np.array(value, cell.val.dtype, order="C").reshape(cell.val.shape)
+            self._point(cell.slot, cell.val, cell.array)
             self._own(cell)
-        self._point(cell.slot, cell.val, cell.array)
 
     def _own(self, cell: Cell) -> None:
         """Put the step's own array into the tensor."""
@@ -111,8 +113,9 @@ class Binding:
     def _copy(self, cell: Cell) -> None:
         """Somebody else holds the value: leave it to them, and go on with a copy."""
         cell.array = cell.array.copy()
-        self._own(cell)
+        cell.node = None
         self._point(cell.slot, cell.val, cell.array)
+        self._own(cell)
 
     def argument(self, number: int, array: Any) -> bool:
         """Have the machine code read argument `number` here; whether that holds as long as the array is this one."""
@@ -132,7 +135,8 @@ class Binding:
                 self._take(cell)
                 if cell.changed and not self.refs:
                     node = cell.tensor._node
-                    self.refs, self.array_refs = refcount(node), refcount(cell.array)
+                    self.array_refs = refcount(cell.array)
+                    self.refs = refcount(node)
             elif cell.changed and (refcount(node) > self.refs or refcount(cell.array) > self.array_refs):
                 self._copy(cell)
 

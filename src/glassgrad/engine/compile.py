@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 import time
 import warnings
 from collections import OrderedDict
@@ -22,6 +21,7 @@ from ..tensor import Tensor, wrap
 from .bind import Binding
 from .guards import Guards
 from .interpret import Interpreter
+from .locks import Undisturbed, alone, lock_of, making
 from .quick import MISS, Quick
 from .report import StepReport, graph_of, report
 from .trace import Cold, escaped, filled, flatten, specs_of, trace
@@ -114,10 +114,13 @@ class Compiled:
             if found is not MISS:
                 return found
         if not self.warm:  # lazily made state, such as an optimizer's moments, comes to be
-            self.warm = True
-            return self.function(*args, **kwargs)
+            with making(self):
+                if not self.warm:
+                    self.warm = True
+                    return self.function(*args, **kwargs)
         tensors = flatten((args, kwargs))
-        plan = self._plan(args, kwargs, tensors)
+        with making(self):
+            plan = self._plan(args, kwargs, tensors)
         if plan is None:
             return self.function(*args, **kwargs)
         self.latest = plan
@@ -214,8 +217,9 @@ class Compiled:
             )
 
     def _trace(self, args: Any, kwargs: Any) -> Trace:
-        made = trace(self.function, args, kwargs)
-        kept = escaped()
+        with alone():
+            made = trace(self.function, args, kwargs)
+            kept = escaped()
         if kept:
             node = kept[0]._node
             for cell in kept:  # what is kept must not look like a number
@@ -274,18 +278,21 @@ class Plan:
         self.trace = made
         self.guards = Guards(made)
         self.engine = _engine(engine)(made, threads)
-        self.lock = threading.RLock()
-        """Held while the engine runs: its memory is one call's at a time."""
+        self.lock = lock_of([cell for cell, _ in made.cells] + [cell for cell, _ in made.updates])
+        """Held while the engine runs: its memory is one call's at a time, and so are the tensors that it changes."""
         self.cut = any(slot.cut for slot in _all_slots(made.results))
         self.unbound = [cell for cell, _ in made.updates]
         """Cells that are rebound after a call, rather than written in place by the machine code."""
         self.run: Callable[[Sequence[Tensor]], Any] = self._interpreted
         self.quick: Quick | None = None
         self.interpreted = 0
+        self.whole = False
+        """Whether a call is over when the machine code has run."""
         if engine == "native":
             binding = Binding(made, self.engine)
             bound = {id(cell.tensor) for cell in binding.cells if cell.changed}
             self.unbound = [cell for cell in self.unbound if id(cell) not in bound]
+            self.whole = self.engine.whole and not (self.unbound or made.argument_updates or made.deferred)
             self.quick = Quick(self, binding, kinds)
             self.run = self.quick.call
         self.tracing, self.compiling = tracing, time.perf_counter() - start
@@ -311,9 +318,10 @@ class Plan:
             arrays += [cell.value for cell, _ in made.cells]
             arrays += [np.float64(option.read()) for option in made.options]
             outputs = self.engine.run(arrays)
-            self.interpreted += 1
-            self.mark()
-        return self.finish(outputs, tensors)
+            with Undisturbed():
+                self.interpreted += 1
+                self.mark()
+                return self.finish(outputs, tensors)
 
     def finish(self, outputs: list[Any], tensors: Sequence[Tensor]) -> Any:
         """Put the arrays of a run where they belong: results, then rebound cells, then rebound arguments."""

@@ -17,7 +17,7 @@ from .emit.ir import Function, Module
 from .emit.loops import Kernel, write_loop
 from .emit.matmul import write_matmul
 from .emit.moves import write_move
-from .emit.values import I8, I64, PTR, Value
+from .emit.values import I1, I8, I64, PTR, Type, Value
 from .fuse import fuse
 from .groups import Group
 from .likeness import Unlike, likeness, version
@@ -30,6 +30,8 @@ MARK = "kernel.of.many"
 """The name that a kernel is written under, before it is known whether there is one like it already."""
 WORTH = 20_000
 """Operations from which on a kernel is shared among threads."""
+CHUNKS = 8
+"""Into how many chunks each thread's part of a kernel is cut, for others to take over what a stopped thread leaves."""
 CONVOLUTIONS = {"conv": write_conv, "conv_weight": write_conv_weight}
 ALONE = 150_000
 """Operations up to which a whole step is left to one thread: waking another would take longer."""
@@ -68,6 +70,8 @@ class Native:
         self.updates = updates_of(trace, self.program)
         self.plan = plan(self.groups, self.program.outputs, self.updates)
         self.kernels: dict[str, str] = {}
+        self.functions: list[Any] = []
+        """For each group the name of its kernel and how many units that has; None where NumPy is to compute it."""
         self.threads = _threads(threads) if sum(map(work_of, self.groups)) >= ALONE else 1
         self.held: dict[Val, Any] = {}
         """The arrays that inputs and results are in, for parts that NumPy computes."""
@@ -86,14 +90,14 @@ class Native:
             shape = key = None
         found = cache.fetch(key) if key else None
         if found is None:
-            self.ir, self.functions = self._write(shape)
+            self.ir = self._write(shape)
             code = jit.object_of(self.ir, self.target)
             if key:
                 cache.keep(key, {"functions": self.functions, "ir": cache.key_of(self.ir)}, code)
         else:
             note, code = found
             self.functions = note["functions"]
-            if verify.ON[0] and cache.key_of(self._write(shape)[0]) != note["ir"]:
+            if verify.ON[0] and cache.key_of(self._write(shape)) != note["ir"]:
                 raise verify.Broken("the cache holds other code than would be written now")
         self.code = jit.load(code, self.target)
         self.parts = self._parts()
@@ -106,32 +110,37 @@ class Native:
         made_by = [version(), jit.version(), np.__version__, *self.target[:2]]
         return cache.key_of(*made_by, str((self.threads, self.profile, places)), *(text for text, _ in shape))
 
-    def _write(self, shape: list[tuple[str, list[Val]]] | None) -> tuple[str, list[Any]]:
-        """The step as IR, and for each group the name of its kernel and how many units that has (None where NumPy is
-        to compute it)."""
+    def _write(self, shape: list[tuple[str, list[Val]]] | None) -> str:
+        """The step as IR."""
         module = Module()
         module.has_fma, module.has_scalef = self.target.has_fma, self.target.has_scalef
         module.attributes = f'nounwind "target-cpu"="{self.target.cpu}" "prefer-vector-width"="{self.target.width}"'
-        module.globals.append(
-            "@table = global ptr null\n@control = global ptr null\n@barrier = global ptr null\n@clock = global ptr null"
-        )
+        module.globals.append("@table = global ptr null\n@clock = global ptr null")
         self.kernels.clear()
         alike: dict[str, tuple[Kernel | None, list[Val]]] = {}
         kernels: list[Kernel | None] = []
         for number, group in enumerate(self.groups):
             text, buffers = shape[number] if shape else ("", [])
-            first = alike.get(text) if shape else None
-            if first is None:
+            known = alike.get(text) if shape else None
+            if known is None:
                 kernels.append(self._kernel(module, group))
                 alike[text] = kernels[-1], buffers
             else:
-                kernels.append(_like(first, buffers))
+                kernels.append(_like(known, buffers))
                 if verify.ON[0] and self._kernel(module, group) != kernels[-1]:
                     raise verify.Broken(f"group {number} is not what its text says: {text}")
+        self.functions = [kernel and [kernel.name, kernel.units] for kernel in kernels]
         for number, part in enumerate(self._runs([kernel is not None for kernel in kernels])):
-            if isinstance(part, list):
-                self._step(module, f"step{number}", [(group, kernels[group.number]) for group in part])
-        return str(module), [kernel and [kernel.name, kernel.units] for kernel in kernels]
+            if isinstance(part, Group):
+                continue
+            calls = [(group, kernels[group.number]) for group in part]
+            if self.threads == 1:
+                self._function(module, f"step{number}", [("tid", I64), ("n", I64)], calls)
+                continue
+            for place, (first, last) in enumerate(self._phases(part)):
+                params = [("table", PTR), ("lo", I64), ("hi", I64)]
+                self._function(module, f"phase{number}_{place}", params, calls[first:last])
+        return str(module)
 
     def _runs(self, native: list[bool]) -> list[Any]:
         """Groups in order: those that follow each other in machine code together, in a list, the others each alone."""
@@ -146,11 +155,41 @@ class Native:
         return parts
 
     def _parts(self) -> list[Any]:
-        """What is run one after another: addresses of machine code, and groups that NumPy computes."""
-        return [
-            self.code.address(f"step{number}") if isinstance(part, list) else part
-            for number, part in enumerate(self._runs([function is not None for function in self.functions]))
-        ]
+        """What is run one after another: addresses of machine code, phases for threads, groups that NumPy computes."""
+        found: list[Any] = []
+        for number, part in enumerate(self._runs([function is not None for function in self.functions])):
+            if isinstance(part, Group):
+                found.append(part)
+            elif self.threads == 1:
+                found.append(self.code.address(f"step{number}"))
+            else:
+                found.append([self._phase(number, place, part[first:last])
+                              for place, (first, last) in enumerate(self._phases(part))])  # fmt: skip
+        return found
+
+    def _phases(self, groups: list[Group]) -> list[tuple[int, int]]:
+        """A part's phases, from group to group: each group that is shared among threads is one, and so are those that
+        come between two of them (when times are taken, every group is one)."""
+        found: list[tuple[int, int]] = []
+        before = True
+        for place, group in enumerate(groups):
+            shared = self._shared(group)
+            if shared or before or self.profile:
+                found.append((place, place + 1))
+            else:
+                found[-1] = (found[-1][0], place + 1)
+            before = shared
+        return found
+
+    def _shared(self, group: Group) -> bool:
+        """Whether several threads do a group together."""
+        function = self.functions[group.number]
+        return function is not None and function[1] > 1 and work_of(group) >= WORTH
+
+    def _phase(self, number: int, place: int, groups: list[Group]) -> threads.Phase:
+        address = self.code.address(f"phase{number}_{place}")
+        units = self.functions[groups[0].number][1] if self._shared(groups[0]) else 1
+        return threads.Phase(address, min(units, CHUNKS * self.threads), units)
 
     def _kernel(self, module: Module, group: Group) -> Kernel | None:
         """The kernel of a group; groups that do the same to other buffers share one."""
@@ -182,50 +221,32 @@ class Native:
         target = self.updates.get(val)
         return target if target is not None and self.plan.places[val] == self.plan.places[target] else val
 
-    def _step(self, module: Module, name: str, kernels: list[tuple[Group, Kernel]]) -> None:
-        """The function that every thread runs with its number: kernel after kernel, a barrier where one is needed."""
-        f = module.function(name, [("tid", I64), ("n", I64)])
+    def _function(
+        self, module: Module, name: str, params: list[tuple[str, Type]], kernels: list[tuple[Group, Any]]
+    ) -> None:
+        """A function that calls kernels on their buffers: all of a part, or one phase, of which it does the units from
+        lo to hi where the phase is shared."""
+        f = module.function(name, params)
         f.internal = f.noalias = False
-        tid, count = f.params
-        table = f.load(Value("@table", PTR), PTR)
-        control = f.load(Value("@control", PTR), PTR)
-        barrier = f.load(Value("@barrier", PTR), PTR)
+        whole = params[0][0] != "table"
+        table = f.load(Value("@table", PTR), PTR) if whole else f.params[0]
         slots: dict[int, Value] = {}
-        shared = [self._shared(group, kernel) for group, kernel in kernels]
-        first = f.compare("eq", tid, f.index(0))
-        for number, (group, kernel) in enumerate(kernels):
+        for group, kernel in kernels:
             if self.profile:
-                self._stamp(f, first, group.number)
+                self._stamp(f, f.compare("eq", f.index(0) if whole else f.params[1], f.index(0)), group.number)
             pointers = [self._pointer(f, table, slots, val) for val in kernel.buffers]
-            if shared[number]:
-                lo, hi = self._share(f, kernel, tid), self._share(f, kernel, f.add(tid, f.index(1)))
-                f.call(kernel.name, *pointers, lo, hi)
-            else:
-                with f.when(first):
-                    f.call(kernel.name, *pointers, f.index(0), f.index(kernel.units))
-            following = shared[number + 1] if number + 1 < len(kernels) else True
-            if self.threads > 1 and (shared[number] or following):
-                f.do(f"call void {barrier.text}({control}, {count})")
-        if self.profile:
-            self._stamp(f, first, kernels[-1][0].number + 1)
+            shared = not whole and self._shared(group)
+            f.call(kernel.name, *pointers, *(f.params[1:] if shared else (f.index(0), f.index(kernel.units))))
+            if self.profile:
+                self._stamp(f, f.const(1, I1), group.number + 1)
         f.ret()
 
     def _stamp(self, f: Function, first: Value, number: int) -> None:
-        """Note the time in cycles at which a kernel begins."""
+        """Note the time in cycles: when a kernel's first unit begins, and whenever some of them are done."""
         with f.when(first):
             now = f.intrinsic("readcyclecounter", result=I64, suffix="")
             clock = f.load(Value("@clock", PTR), PTR)
             f.store(now, f.at(clock, f.index(number), I64))
-
-    def _share(self, f: Function, kernel: Kernel, tid: Value) -> Value:
-        """Where the part of thread `tid` begins."""
-        if self.threads == 1:
-            return f.mul(tid, f.index(kernel.units))
-        each = f.mul(tid, f.index(kernel.units))
-        return f.udiv(each, f.index(self.threads))
-
-    def _shared(self, group: Group, kernel: Kernel) -> bool:
-        return self.threads > 1 and kernel.units > 1 and work_of(group) >= WORTH
 
     def _pointer(self, f: Function, table: Value, slots: dict[int, Value], val: Val) -> Value:
         place = self.plan.places[val]
@@ -256,14 +277,21 @@ class Native:
         pointer(self.code.variable("clock")).value = self.clock.ctypes.data
         if self.threads > 1:
             self.pool = threads.pool(self.threads)
-            pointer(self.code.variable("control")).value = self.pool.control
-            pointer(self.code.variable("barrier")).value = threads.code().address("barrier")
         step = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
-        self.sequence: list[tuple[Any, Any, int]] = [
-            (part, None, 0) if isinstance(part, Group) else (None, step(part), part) for part in self.parts
-        ]
-        alone = len(self.sequence) == 1 and self.threads == 1 and not self.plan.copies
-        self.alone = self.sequence[0][1] if alone else None
+        table = self.table.ctypes.data
+        self.sequence: list[tuple[Any, Any]] = []
+        """What is run one after another: a group for NumPy, or a function and what it is called with."""
+        for part in self.parts:
+            if isinstance(part, Group):
+                self.sequence.append((part, None))
+            elif self.threads > 1:
+                self.sequence.append((self.pool.run, (threads.Job(part, self.threads, table),)))
+            else:
+                self.sequence.append((step(part), (0, 1)))
+        self.whole = len(self.sequence) == 1 and not self.plan.copies
+        """Whether a step is one run of machine code, which nothing can interrupt."""
+        alone = self.whole and self.threads == 1
+        self.alone = self.sequence[0][0] if alone else None
         """The one native function, if calling it with (0, 1) is all there is to do."""
 
     def array_of(self, val: Val) -> Any:
@@ -278,19 +306,20 @@ class Native:
         offset = self.base - self.arena.ctypes.data + place.offset
         return self.arena[offset : offset + val.bytes].view(val.dtype).reshape(val.shape)
 
+    def __del__(self) -> None:
+        if hasattr(self, "pool"):
+            self.pool.settle()
+
     # -- running ----------------------------------------------------------------------------------------------------
 
     def execute(self) -> None:
         """Run the step on what the table points to."""
-        for part, call, address in self.sequence:
-            if call is None:
-                (val,) = part.vals
+        for call, given in self.sequence:
+            if given is None:
+                (val,) = call.vals
                 self.array_of(val)[...] = self._evaluate(val)
-            elif self.threads > 1:
-                with self.pool.lock:
-                    self.pool.launch(self.pool.control, address)
             else:
-                call(0, 1)
+                call(*given)
         for source, target in self.plan.copies:
             self.held[target][...] = self.array_of(source)
 

@@ -17,6 +17,7 @@ from ..dispatch import CHANGES, STATE
 from ..graph import Node
 from ..tensor import Tensor, wrap
 from .bind import Binding
+from .locks import Undisturbed
 from .reads import ABSENT
 from .traced import Slot
 
@@ -39,6 +40,7 @@ class Quick:
             "take": self.take, "changed": self.changed, "options": self.options, "cells": self.cells,
             "execute": engine.alone or (lambda *_: engine.execute()), "launch": binding.launch, "finish": plan.finish,
             "ABSENT": ABSENT, "read": self.read, "complete": plan.complete, "lock": plan.lock, "NOTHING": {},
+            "Undisturbed": Undisturbed,
             "seen": -1, "refs": 0, "array_refs": 0, "calls": 0,
         }  # fmt: skip
         exec("\n".join(["def call(args):", *("    " + line for line in self._lines())]), self.names)
@@ -56,19 +58,22 @@ class Quick:
         _, spec, requires_grad = self.kinds[place]
         if node.shape != spec.shape or node.dtype != spec.dtype or node.requires_grad is not requires_grad:
             return False
-        self.names[f"h{place}"] = node if self.binding.argument(place, node.value) else None
+        self.names[f"h{place}"] = None  # an interrupt from here on has it done again
+        if self.binding.argument(place, node.value):
+            self.names[f"h{place}"] = node
         return True
 
     def changed(self) -> bool:
         """Something was rebound, set or registered since the last call: False if that asks for another trace."""
         if not self.plan.guards.hold():
             return False
-        self.cells()
         self.plan.mark()
+        self.cells()
         return True
 
     def cells(self) -> None:
         """Tensors from outside have other values, or values that somebody else holds too."""
+        self.names["seen"] = -1
         self.binding.enter()
         self.names["refs"], self.names["array_refs"] = self.binding.refs - 1, self.binding.array_refs
         self.names["seen"] = CHANGES.count
@@ -79,6 +84,7 @@ class Quick:
         group, before, _ = guards.groups[number]
         if not guards.same_options(group, before):
             return False
+        self.names[f"b{number}"] = None
         self.binding.stage(group)
         # A tensor among them may be written in place without notice, so such a group is never as it was.
         held = any(type(value) is Tensor for value in group.values())
@@ -103,13 +109,13 @@ class Quick:
             lines += [f"{', '.join(given)}, = args"]
             lines += _miss([f"type({x}) is not Tensor" for x in given] + self._one_or_two(given))
         lines += [line for number in range(len(self.plan.trace.inspections)) for line in self._inspection(number)]
-        lines += ["global calls", "with lock:"]
+        lines += ["global calls", "with lock:" if self.plan.whole else "with lock, Undisturbed():"]
         for place, x in enumerate(given):
             self.names[f"h{place}"] = None
             lines += [f"    m = {x}._node if {x}._base is None else {x}.node"]
             lines += [f"    {line}" for line in _miss([f"m is not h{place} and not take({place}, m)"])]
         lines += [f"    {line}" for line in [*self._guards(), *self._run()]]
-        return [*lines, f"return {self._returned()}"]
+        return [*lines, f"{'' if self.plan.whole else '    '}return {self._returned()}"]
 
     def _one_or_two(self, given: list[str]) -> list[str]:
         """Which arguments must be one tensor, and which must not."""

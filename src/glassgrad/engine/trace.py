@@ -19,6 +19,7 @@ from ..errors import TraceError, here
 from ..graph import CONSTANT, Node, Operation, Origin, Overwritten, OverwrittenValue, Params, Symbol
 from ..spec import Spec, float64
 from ..tensor import Tensor, wrap
+from .locks import Undisturbed
 from .reads import Read, Reading
 from .traced import REARRANGING, Inspection, Option, Slot, Step, Trace, symbol
 
@@ -189,7 +190,7 @@ def _attempt(
     """A trace, and the cells whose arrays other cells of the trace have too."""
     tracer = Tracer()
     known: dict[int, tuple[int, Symbol]] = {}
-    with tracing(tracer):
+    with Undisturbed(), tracing(tracer):  # whatever happens, the symbols have to go from the cells again
         try:
             for number, tensor in enumerate(tensors):
                 _enter(tracer, tensor, number, known)
