@@ -76,6 +76,14 @@ class Corner:
     slopes: tuple[float | None, ...]
 
 
+@dataclass(frozen=True)
+class Fold:
+    """How a reduction is put together: what it starts from, for a dtype, and how two parts are joined."""
+
+    start: Callable[[Dtype], float]
+    join: Callable[[Any, Any, Any], Any]
+
+
 @dataclass(eq=False)
 class Op:
     """An op and all that is known of it; made by the decorators below."""
@@ -97,6 +105,13 @@ class Op:
     emit: Callable[..., Any] | None = None
     only: str = ""
     compose: Callable[..., Node] | None = None
+    cheap: bool = False
+    fold: Fold | None = None
+    summed: Callable[..., int] | None = None
+    columns: Callable[[Shape], Shape] | None = None
+    look: Callable[..., Any] | None = None
+    simpler: Callable[..., Any] | None = None
+    kernel: Callable[..., Any] | None = None
 
     def __call__(self, *inputs: Any, **params: Any) -> Node:
         return dispatch.apply(self, inputs, params)
@@ -120,6 +135,26 @@ class Op:
     def vjp_each(self, rule: Callable[..., Node]) -> Callable[..., Node]:
         """Declare one rule for all operands of an op that takes any number: (index, cotangent, result, ...)."""
         self.each = rule
+        return rule
+
+    def looks(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare a view's rule: (operand's shape, strides in entries, result's shape, **params) -> (offset, strides),
+        None where no strides do it. The native engine then reads the operand where it lies."""
+        self.look = rule
+        return rule
+
+    def simplifies(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare a rewriting rule of the native engine: (r, val) -> the same value made in a simpler way, or None.
+
+        ``val`` has ``ins``, ``params``, ``shape`` and ``dtype``; ``r`` is `engine.rewrite`, which makes values.
+        """
+        self.simpler = rule
+        return rule
+
+    def writes(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare how the native engine writes a kernel of its own for this op: (k) -> kernel, with a
+        `engine.emit.moves.Mover` to write it by."""
+        self.kernel = rule
         return rule
 
     @property
@@ -169,19 +204,23 @@ def elementwise(
     prec: int,
     says: str,
     derivative: Rule | tuple[Rule | None, ...] | None,
+    emit: Callable[..., Any],
+    cheap: bool = False,
     domain: Interval | tuple[Interval, ...] = (-2.0, 2.0),
     corners: Sequence[Corner] = (),
     operator: str = "",
     result: Dtype | None = None,
     only: str = "",
     cases: Sequence[Case] | None = None,
-    emit: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Array]], Op]:
     """Declare an op that treats each entry alone.
 
     Args:
         derivative: for each operand, what a cotangent g of the result becomes: (g, y, *operands) -> Node. The
             Jacobian is diagonal, so the same rule carries a tangent forward. None: not differentiable.
+        emit: what the native engine writes for a vector of entries: (e, *operands, **params) -> value, where ``e`` is
+            an `engine.emit.scribe.Scribe`, whose methods write an instruction or a function.
+        cheap: whether it is better computed twice than stored and read again.
         operator: the name of the Python operator this op is on Nodes, e.g. ``add``.
         result: the result's dtype when it is not the operands' (comparisons).
         only: which dtypes the op takes, one of `KINDS`; all of them by default.
@@ -215,7 +254,7 @@ def elementwise(
         made = ElementwiseOp(
             name, value, spec, latex, prec, says,
             cases or [Case((shape,) * count, {}, dtypes) for shape in shapes],
-            "elementwise", domain, corners, list(rules), None, derivative is not None, None, emit, only,
+            "elementwise", domain, corners, list(rules), None, derivative is not None, None, emit, only, None, cheap,
         )  # fmt: skip
         if operator:
             _install(made, operator, count)
@@ -245,6 +284,10 @@ def op(
     emit: Callable[..., Any] | None = None,
     only: str = "",
     compose: Callable[..., Node] | None = None,
+    cheap: bool = False,
+    fold: Fold | None = None,
+    summed: Callable[..., int] | None = None,
+    columns: Callable[[Shape], Shape] | None = None,
 ) -> Callable[[Callable[..., Array]], Op]:
     """Declare an op that is not elementwise; its derivative rules follow as ``@name.vjp``, one for each operand.
 
@@ -252,13 +295,19 @@ def op(
         spec: (*Specs, **params) -> Spec; raises the errors a user meets.
         write: for an op whose result is a view: (base, new, **params) -> the base with ``new`` written through it.
         compose: for an op that stands for a composition of others, the composition: (*operands, **params) -> Node.
+        fold: for a reduction, what it starts from and how parts are joined.
+        summed: for a product of arrays, (*operands, **params) -> how many products are summed for each entry.
+        columns: for a product whose kernel goes on with what follows, which sizes of the result are its columns.
+
+    How the native engine computes it is declared by one of these: ``emit`` (an elementwise op), ``fold``, ``compose``,
+    ``@name.looks`` (a view), ``@name.writes`` (a kernel of its own), ``@name.simplifies`` (always another op).
     """
 
     def declare(value: Callable[..., Array]) -> Op:
         return register(
             Op(
                 value.__name__.rstrip("_"), value, spec, latex, prec, says, cases, kind, domain, (), [], None,
-                differentiable, write, emit, only, compose,
+                differentiable, write, emit, only, compose, cheap, fold, summed, columns,
             )
         )  # fmt: skip
 
@@ -276,5 +325,7 @@ def check_registry() -> None:
             )
             if len(made.rules) != count - 1 - keyword:
                 missing.append("vjp")
+        if not (made.emit or made.fold or made.compose or made.look or made.kernel or made.simpler):
+            missing.append("emit, fold, compose, looks, writes or simplifies")
         if missing:
             raise TypeError(f"the declaration of op {name} lacks: {', '.join(missing)}")

@@ -138,9 +138,51 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     return tuple(result)
 
 
+def smallest(dtype: Dtype) -> float:
+    """What no number of this dtype is below."""
+    if dtype.kind == "f":
+        return float("-inf")
+    return False if dtype.kind == "b" else int(np.iinfo(dtype).min)
+
+
 def numel(shape: Sequence[int]) -> int:
     """How many entries an array of this shape has."""
     count = 1
     for size in shape:
         count *= size
     return count
+
+
+def reshaped(shape: Shape, strides: tuple[int, ...], new: Shape) -> tuple[int, ...] | None:
+    """The strides of the same entries under another shape; None where no strides do it."""
+    old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
+    if not old:
+        return (0,) * len(new)
+    if any(n == 0 for n, _ in old):
+        return (0,) * len(new)
+    result = [0] * len(new)
+    at = 0
+    place = 0
+    while at < len(old):
+        have, want, first = old[at][0], 1, place
+        last = at
+        while have != want:
+            if have < want:
+                last += 1
+                if last >= len(old):
+                    return None
+                have *= old[last][0]
+            else:
+                if place >= len(new):
+                    return None
+                want *= new[place]
+                place += 1
+        for left in range(at, last):
+            if old[left][1] != old[left + 1][0] * old[left + 1][1]:
+                return None
+        step = old[last][1]
+        for axis in range(place - 1, first - 1, -1):
+            result[axis] = step
+            step *= new[axis]
+        at = last + 1
+    return tuple(result)

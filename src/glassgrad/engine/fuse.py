@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .access import VIEWS, Access, access, in_order
+from .access import Access, access, in_order, is_view
 from .dims import refine, split_strides, spread_flags
-from .groups import FULL, MOST, PRODUCTS, REDUCTIONS, ROW, Group, accesses, is_elementwise, repeats
+from .groups import FULL, MOST, ROW, Group, accesses, is_elementwise, is_product, is_reduction, repeats
 from .program import CONST, INPUT, Program, Val
 from .recompute import recompute
 
@@ -31,7 +31,7 @@ class Fuser:
 
     def run(self) -> list[Group]:
         for val in self.program.order():
-            if val.op not in (INPUT, CONST) and val.op not in VIEWS:
+            if val.op not in (INPUT, CONST) and not is_view(val):
                 self._place(val)
         for output in self.program.outputs:
             self._settle(output)
@@ -54,12 +54,12 @@ class Fuser:
     def _place(self, val: Val) -> None:
         if is_elementwise(val):
             self._elementwise(val)
-        elif val.op in REDUCTIONS and val.dtype.kind == "f":
+        elif is_reduction(val):
             self.home[val] = self._reduction(val)
         else:
             for found in accesses(val):
                 self._settle(found.base)
-            group = self.home[val] = self._new("matmul" if val.op == "matmul" else val.op)
+            group = self.home[val] = self._new(val.op)
             group.shape = val.shape
             group.add(val)
 
@@ -129,7 +129,7 @@ class Fuser:
         if group is self.scalars or val.size == 0:
             return None
         inside = [a for a in accesses(val) if a.base in group.level]
-        if group.kind in PRODUCTS:
+        if is_product(group.kind):
             fits = val.size == group.size and len(group.vals) < MOST and columns_together(group, val)
             return FULL if fits and all(in_order(a, val.shape) for a in inside) else None
         if group.kind != "loop" or len(group.vals) >= MOST:

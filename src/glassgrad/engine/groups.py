@@ -9,18 +9,35 @@ from .access import Access, access
 from .dims import refine, split_strides, spread_flags
 from .program import Val
 
-REDUCTIONS = frozenset({"sum", "amax"})
 FULL, ROW = "full", "row"
-CHEAP = frozenset({"add", "sub", "mul", "neg", "where", "eq", "ne", "lt", "le", "gt", "ge", "cast", "contig"})
-PRODUCTS = frozenset({"matmul", "conv"})
-"""Groups whose kernel can go on with each block of its result while that is in registers."""
 MOST = 28
 """Values that a loop group may hold before a new one is begun: more would not stay in registers."""
 
 
 def is_elementwise(val: Val) -> bool:
     """Whether a value is computed entry by entry."""
-    return val.op in ("contig", "iota") or (val.op in REGISTRY and REGISTRY[val.op].kind == "elementwise")
+    return val.op in ("contig", "iota") or (val.op in REGISTRY and REGISTRY[val.op].emit is not None)
+
+
+def is_cheap(val: Val) -> bool:
+    """Whether a value is better computed twice than stored and read again."""
+    return val.op in ("contig", "iota") or (val.op in REGISTRY and REGISTRY[val.op].cheap)
+
+
+def is_reduction(val: Val) -> bool:
+    """Whether a value joins the entries along some axes."""
+    return val.op in REGISTRY and REGISTRY[val.op].fold is not None
+
+
+def is_product(kind: str) -> bool:
+    """Whether the kernel of an op goes on with each block of its result while that is in registers."""
+    return kind in REGISTRY and REGISTRY[kind].columns is not None
+
+
+def summed(val: Val) -> int:
+    """How many products are summed for each entry of a product; 0 for everything else."""
+    rule = REGISTRY[val.op].summed if val.op in REGISTRY else None
+    return 0 if rule is None else rule(*val.ins, **val.params)
 
 
 @dataclass(eq=False)
@@ -28,7 +45,7 @@ class Group:
     """Values that one kernel computes."""
 
     kind: str
-    """loop, matmul, or the name of an op with a kernel of its own."""
+    """loop, or the name of an op with a kernel of its own."""
     number: int
     vals: list[Val] = field(default_factory=list)
     level: dict[Val, str] = field(default_factory=dict)
@@ -52,13 +69,13 @@ class Group:
 
     @property
     def columns(self) -> int:
-        """The columns of a product's result: its last dimension (its rows, if there is one column alone: they lie as
-        columns do), or a convolution's places."""
+        """The columns of a product's result; its rows, if there is one column alone: they lie as columns do."""
+        rule = REGISTRY[self.kind].columns
+        assert rule is not None, f"{self.kind} has no columns"
         count = 1
-        alone = self.shape[-1:] == (1,)
-        for n in self.shape[2:] if self.kind == "conv" else self.shape[-2:] if alone else self.shape[-1:]:
+        for n in rule(self.shape):
             count *= n
-        return count
+        return count if count > 1 else self.shape[-2] if len(self.shape) > 1 else 1
 
     @property
     def rows(self) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..op import REGISTRY
-from .access import VIEWS
+from .access import is_view
 from .groups import Group
 from .program import CONST, OWN, Val
 
@@ -58,7 +58,7 @@ def likeness(group: Group, buffer_of: Callable[[Val], Val]) -> tuple[str, list[V
 
     def name(val: Val) -> str:
         chain = []
-        while val not in names and val.op in VIEWS:
+        while val not in names and is_view(val):
             chain.append(val)
             val = val.ins[0]
         if val not in names:

@@ -10,20 +10,17 @@ import numpy as np
 
 from ..op import REGISTRY
 from . import cache, jit, threads, verify
-from .access import VIEWS, with_copies
-from .emit.conv import write_conv
-from .emit.conv_weight import write_conv_weight
+from .access import is_view, with_copies
 from .emit.ir import Function, Module
 from .emit.loops import Kernel, write_loop
-from .emit.matmul import write_matmul
-from .emit.moves import write_move
+from .emit.moves import write_own
 from .emit.values import I1, I8, I64, PTR, Type, Value
 from .fuse import fuse
-from .groups import Group
+from .groups import Group, summed
 from .likeness import Unlike, likeness, version
 from .plan import plan
 from .program import CONST, Program, Val, of_trace
-from .simplify import simplify, with_masks
+from .simplify import simplify
 from .traced import Trace
 
 MARK = "kernel.of.many"
@@ -32,7 +29,6 @@ WORTH = 20_000
 """Operations from which on a kernel is shared among threads."""
 CHUNKS = 8
 """Into how many chunks each thread's part of a kernel is cut, for others to take over what a stopped thread leaves."""
-CONVOLUTIONS = {"conv": write_conv, "conv_weight": write_conv_weight}
 ALONE = 150_000
 """Operations up to which a whole step is left to one thread: waking another would take longer."""
 
@@ -41,7 +37,6 @@ def program_of(trace: Trace) -> Program:
     """What the engine makes of a trace before it forms kernels."""
     made = verify.program(of_trace(trace), "the trace")
     made = verify.program(simplify(made), "simplify")
-    made = verify.program(with_masks(made), "with_masks")
     return verify.program(with_copies(made), "with_copies")
 
 
@@ -197,17 +192,8 @@ class Native:
         width, registers = self.target.width, self.target.registers
         if group.kind == "loop":
             kernel = write_loop(alone, MARK, group, width, self._buffer_of)
-        elif group.kind == "matmul" and group.vals[0].dtype.kind == "f" and group.size:
-            kernel = write_matmul(alone, MARK, group, width, registers, self._buffer_of)
         else:
-            other = CONVOLUTIONS.get(group.kind)
-            if other is not None:
-                made = other(alone, MARK, group, width, registers, self._buffer_of)
-            else:
-                made = write_move(alone, MARK, group, width, self._buffer_of)
-            if made is None:
-                return None
-            kernel = made
+            kernel = write_own(alone, MARK, group, width, registers, self._buffer_of)
         text = "\n".join(map(str, alone.functions.values()))
         name = self.kernels.get(text)
         if name is None:
@@ -336,7 +322,7 @@ class Native:
 
     def _looked(self, val: Val) -> Any:
         """A value that may be a view."""
-        if val.op in VIEWS:
+        if is_view(val):
             return REGISTRY[val.op].value(np, self._looked(val.ins[0]), **val.params)
         return self.array_of(val)
 
@@ -353,10 +339,8 @@ def _threads(asked: int | None) -> int:
 
 def work_of(group: Group) -> int:
     """About how many operations a group takes: how many numbers it handles, or multiplies and adds."""
-    if group.kind == "matmul":
-        root = group.vals[0]
-        a = root.ins[0].shape
-        return 2 * root.size * (a[-2] if root.params.get("ta") else a[-1]) // 16
-    if group.kind.startswith("conv"):
-        return 10 * WORTH
+    root = group.vals[0]
+    depth = summed(root)
+    if depth:
+        return 2 * root.size * depth // 16
     return group.size * len(group.vals) // 4

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .access import in_order
-from .groups import FULL, PRODUCTS, ROW, Group, accesses, is_elementwise, outside
+from .groups import FULL, ROW, Group, accesses, is_elementwise, is_product, outside
 from .program import CONST, INPUT, Val
 
 ALIGN = 64
@@ -84,7 +84,7 @@ def _over(group: Group, new: Val, old: Val, readers: list[int]) -> bool:
     """Whether `new` may be written over `old`: whoever reads it has done so, entry for entry, by then."""
     if any(number > group.number for number in readers):
         return False
-    if group.kind not in {"loop"} | PRODUCTS or new.dtype != old.dtype:
+    if not (group.kind == "loop" or is_product(group.kind)) or new.dtype != old.dtype:
         return not readers or max(readers) < group.number
     for val in group.vals:
         for found in accesses(val):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .access import in_order
 from .dims import refine
-from .groups import CHEAP, FULL, PRODUCTS, REDUCTIONS, Group, accesses, is_elementwise, outside
+from .groups import FULL, Group, accesses, is_cheap, is_elementwise, is_product, is_reduction, outside
 from .program import CONST, INPUT, Val
 
 
@@ -21,7 +21,7 @@ def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
     changed = False
     for group in groups:
         for val in reversed(group.stored):
-            if val not in stored or val.op not in CHEAP or group.level[val] != FULL or not val.shape:
+            if val not in stored or not is_cheap(val) or group.level[val] != FULL or not val.shape:
                 continue
             needs = [a for a in accesses(val) if a.base.op != CONST]
             loads = {a.base for a in needs if a.base.size > 1}
@@ -38,15 +38,19 @@ def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
 
 def _takes(group: Group, val: Val) -> bool:
     """Whether a group can compute a value of another group by itself: it uses it entry for entry."""
-    if group.kind not in {"loop"} | PRODUCTS or val.size != group.size or refine([group.shape, val.shape]) is None:
+    if (
+        not (group.kind == "loop" or is_product(group.kind))
+        or val.size != group.size
+        or refine([group.shape, val.shape]) is None
+    ):
         return False
     for user in group.vals:
         for found in accesses(user):
-            if found.base is val and (not is_elementwise(user) and user.op not in REDUCTIONS):
+            if found.base is val and (not is_elementwise(user) and not is_reduction(user)):
                 return False
             if found.base is val:
-                shape = user.ins[0].shape if user.op in REDUCTIONS else user.shape
-                if group.level[user] != FULL and user.op not in REDUCTIONS:
+                shape = user.ins[0].shape if is_reduction(user) else user.shape
+                if group.level[user] != FULL and not is_reduction(user):
                     return False
                 if not in_order(found, shape):
                     return False

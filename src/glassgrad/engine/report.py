@@ -6,11 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import line_of
 from ..graph import CONSTANT, Graph, Node
-from .groups import Group, accesses, outside
+from .groups import Group, accesses, outside, summed
 from .native import Native
 from .profile import peak_of, times
 from .program import CONST, Val
@@ -138,20 +136,8 @@ def operations(val: Val) -> int:
     """Floating-point operations of one value."""
     if val.dtype.kind != "f":
         return 0
-    depth = _summed(val)
+    depth = summed(val)
     return 2 * val.size * depth if depth else max(val.size, val.ins[0].size if val.ins else 0)
-
-
-def _summed(val: Val) -> int:
-    """How many products are summed for each entry of a matrix product or a convolution; 0 for everything else."""
-    if val.op == "matmul":
-        return val.ins[0].shape[-2 if val.params.get("ta") else -1]
-    if val.op == "conv":
-        return int(np.prod(val.ins[1].shape[1:]))
-    if val.op == "conv_weight":
-        u = val.ins[1].shape
-        return int(u[0] * np.prod(u[2:]))
-    return 0
 
 
 # -- the graph --------------------------------------------------------------------------------------------------------

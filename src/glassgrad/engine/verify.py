@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..op import REGISTRY
 from ..spec import Spec
-from .groups import REDUCTIONS, Group, accesses, is_elementwise
+from .groups import Group, accesses, is_elementwise, is_reduction
 from .program import CONST, INPUT, OWN, Program, Val
 
 ON = [False]
@@ -67,7 +67,7 @@ def groups(made: list[Group], outputs: list[Val], after: str) -> list[Group]:
                     raise Broken(f"after {after}: {val} of group {number} needs {base}, which is not there yet")
                 if base in group.level and base not in here:
                     raise Broken(f"after {after}: in group {number} {val} comes before {base}")
-            if group.kind == "loop" and not is_elementwise(val) and val.op not in REDUCTIONS:
+            if group.kind == "loop" and not is_elementwise(val) and not is_reduction(val):
                 raise Broken(f"after {after}: {val} is in a loop group")
             here.add(val)
         if set(group.level) != here:

@@ -18,7 +18,8 @@ from typing import Any
 from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import PRODUCT, case, op
-from ..spec import Shape, Spec
+from ..spec import Shape, Spec, bool_
+from .shape import flip, permute, reshape, slice_
 
 Array = Any
 Sizes = tuple[int, ...]
@@ -86,6 +87,7 @@ _CASES: list[tuple[Shape, Shape, Shape, dict[str, Any]]] = [
 @op(
     spec=_conv_spec, kind="conv", latex=r"{x} \ast {w}", prec=PRODUCT,
     cases=[case(x, w, **params) for x, w, _, params in _CASES],
+    summed=lambda x, w, **_: math.prod(w.shape[1:]), columns=lambda shape: shape[2:],
     says="Slides the kernels over the input; each result is a window times a kernel, added up.",
 )  # fmt: skip
 def conv(xp: Any, x: Array, w: Array, *, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> Array:
@@ -136,6 +138,7 @@ def _weight_spec(
 @op(
     spec=_weight_spec, kind="conv", latex=r"{u} \star {x}", prec=PRODUCT,
     cases=[case(x, u, kernel=w[2:], **params) for x, w, u, params in _CASES],
+    summed=lambda x, u, **_: u.shape[0] * math.prod(u.shape[2:]),
     says="How each kernel entry's input goes together with the result's gradient, over all places and examples.",
 )  # fmt: skip
 def conv_weight(
@@ -147,6 +150,74 @@ def conv_weight(
     rows = u.reshape(u.shape[0], groups, u.shape[1] // groups, math.prod(out))
     made = xp.matmul(rows, columns.swapaxes(2, 3)).sum(axis=0, dtype=x.dtype)
     return made.reshape(u.shape[1], x.shape[1] // groups, *kernel)
+
+
+@conv.simplifies
+def _(r: Any, val: Any) -> Any:
+    """Over weights that lie in order."""
+    x, w = val.ins
+    if 0 in x.shape or 0 in w.shape:
+        return r.filled(0, val.shape, val.dtype)
+    if val.dtype == bool_:
+        return r.counted(conv, val)
+    ordered = r.in_order(w)
+    return None if ordered is w else r.made(conv, x, ordered, **val.params, like=val)
+
+
+def _apart(r: Any, x: Any, before: list[int], steps: Sizes, sizes: list[int]) -> Any:
+    """x with zeros around, and between its entries where a step is above 1, in the dimensions after the first two."""
+    cuts = [(0, n, 1) for n in x.shape[:2]]
+    cuts += [(b, b + (n - 1) * s + 1, s) for b, s, n in zip(before, steps, x.shape[2:], strict=True)]
+    shape = (*x.shape[:2], *sizes)
+    return r.assembled(r.filled(0, shape, x.dtype), (x,), (tuple(cuts),))
+
+
+@conv_transpose.simplifies
+def _(r: Any, val: Any) -> Any:
+    """A convolution of the entries set apart by the stride, with the weights turned round."""
+    (u, w), p = val.ins, val.params
+    kernel, dilation, groups, padding = w.shape[2:], p["dilation"], p["groups"], p["padding"]
+    if 0 in u.shape or 0 in w.shape:
+        return r.filled(0, val.shape, val.dtype)
+    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    border = [a - q for a, q in zip(reach, padding, strict=True)]
+    if min(border) < 0:  # more is cut off than the kernel reaches over
+        size = tuple(n + 2 * q for n, q in zip(p["size"], padding, strict=True))
+        whole = r.made(conv_transpose, u, w, **{**p, "size": size, "padding": (0,) * len(size)}, like=val)
+        cuts = [(0, n, 1) for n in val.shape[:2]] + [(q, q + n, 1) for q, n in zip(padding, p["size"], strict=True)]
+        return r.made(slice_, whole, cuts=tuple(cuts), like=val)
+    wanted = [size - 2 * b + a for size, b, a in zip(p["size"], border, reach, strict=True)]
+    apart = [(n - 1) * s + 1 for n, s in zip(u.shape[2:], p["stride"], strict=True)]
+    if apart != wanted or any(s != 1 for s in p["stride"]):
+        u = _apart(r, u, [0] * len(wanted), p["stride"], wanted)
+    out, inner = w.shape[0] // groups, w.shape[1]
+    space = tuple(range(3, 3 + len(kernel)))
+    turned = r.made(reshape, w, shape=(groups, out, inner, *kernel))
+    turned = r.made(flip, r.made(permute, turned, axes=(0, 2, 1, *space)), axes=space)
+    turned = r.made(reshape, r.in_order(turned), shape=(groups * inner, out, *kernel))
+    ones = (1,) * len(kernel)
+    return r.made(conv, u, turned, stride=ones, padding=tuple(border), dilation=dilation, groups=groups, like=val)
+
+
+@conv_weight.simplifies
+def _(r: Any, val: Any) -> Any:
+    """Over input that has its border of zeros, and a gradient that lies in order."""
+    (x, u), padding = val.ins, val.params["padding"]
+    if 0 in x.shape or 0 in u.shape:
+        return r.filled(0, val.shape, val.dtype)
+    if val.dtype == bool_:
+        return r.counted(conv_weight, val)
+    ordered = r.in_order(u)
+    if ordered is u and not any(padding):
+        return None
+    if any(padding):
+        sizes = [n + 2 * q for n, q in zip(x.shape[2:], padding, strict=True)]
+        x = _apart(r, x, list(padding), (1,) * len(padding), sizes)
+    return r.made(conv_weight, x, ordered, **{**val.params, "padding": (0,) * len(padding)}, like=val)
+
+
+conv.writes(lambda k: k.convolution())
+conv_weight.writes(lambda k: k.weight_gradient())
 
 
 def _moves(params: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,16 @@ import numpy as np
 from ..errors import ShapeError
 from ..graph import Node
 from ..op import ATOM, case, op
-from ..spec import Shape, Spec, broadcast_shapes
+from ..spec import Shape, Spec, broadcast_shapes, int64
+from .arithmetic import add
+from .compare import eq, where
+from .reduce import sum
 from .shape import zeros
 
 Array = Any
 Axes = tuple[int, ...]
+SHORT = 4096
+"""An axis up to this long is searched by compiled steps for a picked entry: unlike a lookup, that fuses."""
 
 
 def _grid(index: Array, axis: int) -> tuple[Array, ...]:
@@ -69,6 +74,37 @@ def _(g: Node, y: Node, x: Node, index: Node, *, axis: int) -> Node:
 gather.vjp(None)
 
 
+def _chosen(r: Any, x: Any, index: Any, axis: int) -> Any:
+    """Whether each entry of x is the one that is picked along a short axis; None where more than one may be."""
+    rest = all(a == b for at, (a, b) in enumerate(zip(x.shape, index.shape, strict=True)) if at != axis)
+    if index.shape[axis] != 1 or not rest or x.shape[axis] > SHORT or x.dtype.kind != "f":
+        return None
+    place = r.spread(r.converted(index, int64), x.shape)
+    return r.made(eq, r.numbers(x.shape, axis), place)
+
+
+@gather.simplifies
+def _(r: Any, val: Any) -> Any:
+    """One entry picked along a short axis: the sum of a choice, which fuses with what made the entries."""
+    (x, index), axis = val.ins, val.params["axis"]
+    if not x.shape:
+        return x
+    chosen = _chosen(r, x, index, axis)
+    if chosen is None:
+        return None
+    entries = r.made(where, chosen, x, r.number(0, x.dtype), like=val)
+    return r.made(sum, entries, axes=(axis,), keep=True, like=val)
+
+
+@gather.writes
+def _(k: Any) -> Any:
+    (x, index), axis = k.val.ins, k.val.params["axis"]
+    with k.tasks(index.shape[:-1]) as lead, k.each(index.shape[-1:]) as last:
+        at = [*lead, *last]
+        k.put(at, k.entry(0, [*at[:axis], k.place(1, at, x.shape[axis]), *at[axis + 1 :]]))
+    return k.done()
+
+
 def _scatter_spec(x: Spec, index: Spec, src: Spec, *, axis: int) -> Spec:
     _check_along("scatter", x, index, axis)
     if src.shape != index.shape:
@@ -102,6 +138,34 @@ def scatter_add(xp: Any, x: Array, index: Array, src: Array, *, axis: int) -> Ar
     return made
 
 
+@scatter_add.simplifies
+def _(r: Any, val: Any) -> Any:
+    """Adding one entry along a short axis: a choice between the entry and zero."""
+    (x, index, src), axis = val.ins, val.params["axis"]
+    if not x.shape:
+        return r.made(add, x, src, like=val)
+    chosen = _chosen(r, x, index, axis)
+    if chosen is None:
+        return None
+    entries = r.made(where, chosen, r.spread(src, x.shape), r.number(0, x.dtype), like=val)
+    return entries if r.is_zeros(x) else r.made(add, x, entries, like=val)
+
+
+def _write_scatter(k: Any, add: bool) -> Any:
+    """A task takes what lies before the axis, so that entries come in one order."""
+    (x, index, _), axis = k.val.ins, k.val.params["axis"]
+    outer = axis if x.shape[:axis] == index.shape[:axis] else 0
+    with k.tasks(x.shape[:outer]) as lead:
+        with k.each(x.shape[outer:]) as rest:
+            k.put([*lead, *rest], k.entry(0, [*lead, *rest]))
+        with k.each(index.shape[outer:]) as rest:
+            at = [*lead, *rest]
+            to = [*at[:axis], k.place(1, at, x.shape[axis]), *at[axis + 1 :]]
+            k.put(to, k.plus(k.held(to), k.entry(2, at)) if add else k.entry(2, at))
+    return k.done()
+
+
+scatter_add.writes(lambda k: _write_scatter(k, add=True))
 scatter_add.vjp(lambda g, y, x, index, src, *, axis: g)
 scatter_add.vjp(None)
 scatter_add.vjp(lambda g, y, x, index, src, *, axis: gather(g, index, axis=axis))
@@ -120,6 +184,8 @@ def scatter(xp: Any, x: Array, index: Array, src: Array, *, axis: int) -> Array:
     return made
 
 
+scatter.simplifies(lambda r, val: None if val.shape else val.ins[2])
+scatter.writes(lambda k: _write_scatter(k, add=False))
 scatter.vjp(lambda g, y, x, index, src, *, axis: scatter(g, index, zeros(src.shape, g.dtype), axis=axis))
 scatter.vjp(None)
 scatter.vjp(lambda g, y, x, index, src, *, axis: gather(g, index, axis=axis))
@@ -160,6 +226,35 @@ def index(xp: Any, x: Array, *indices: Array, axes: Axes) -> Array:
         return x.take(indices[0], 0)
     made = x[_key(x.ndim, indices, axes)]
     return np.ascontiguousarray(made) if xp is np and made.ndim > 1 else made  # NumPy picks in another order
+
+
+def _split(k: Any, number: int, at: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The place ``at`` of an index's result as the place in x that is picked there (operand ``number`` and those after
+    it say which), and the same with only what is picked left out."""
+    x, axes = k.val.ins[0], k.val.params["axes"]
+    picked = broadcast_shapes(*(i.shape for i in k.val.ins[number:]))
+    first = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0
+    here, rest = at[first : first + len(picked)], [*at[:first], *at[first + len(picked) :]]
+    whole = list(rest)
+    for which, axis in enumerate(axes):
+        sizes = k.val.ins[number + which].shape
+        mine = [k.zero if n == 1 else i for i, n in zip(here[len(here) - len(sizes) :], sizes, strict=True)]
+        whole.insert(axis, k.place(number + which, mine, x.shape[axis]))
+    return whole, rest
+
+
+@index.writes
+def _(k: Any) -> Any:
+    shape = k.val.shape
+    if k.val.params["axes"] == (0,) and len(k.val.ins[0].shape) > 1:  # whole rows
+        lead = len(k.val.ins[1].shape)
+        with k.tasks(shape[:-1]) as at:
+            k.copy_row(0, [k.place(1, at[:lead], k.val.ins[0].shape[0]), *at[lead:]], at)
+        return k.done()
+    with k.tasks(shape[:-1]) as lead, k.each(shape[-1:]) as last:
+        at = [*lead, *last]
+        k.put(at, k.entry(0, _split(k, 1, at)[0]))
+    return k.done()
 
 
 @index.vjp_each
@@ -204,6 +299,27 @@ def _add_rows(made: Array, rows: Array, src: Array) -> None:
     rows = rows[order]
     starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
     made.reshape(made.shape[0], -1)[rows[starts]] += np.add.reduceat(src[order], starts, axis=0, dtype=made.dtype)
+
+
+@index_put.writes
+def _(k: Any) -> Any:
+    """Rows of a matrix are added in parts of their columns, side by side; everything else entry after entry."""
+    (x, src, rows, *_), params = k.val.ins, k.val.params
+    if params["axes"] == (0,) and params.get("accumulate") and len(x.shape) == 2 and x.dtype.kind == "f":
+        with k.column_parts(x.shape[1]) as part:
+            with k.each(x.shape[:1]) as at:
+                part.put(at, part.entry(0, at))
+            with k.each(rows.shape) as at:
+                to = [k.place(2, at, x.shape[0])]
+                part.put(to, k.plus(part.held(to), part.entry(1, at)))
+        return k.done()
+    with k.tasks(()):
+        with k.each(x.shape) as at:
+            k.put(at, k.entry(0, at))
+        with k.each(src.shape) as at:
+            to, _ = _split(k, 2, at)
+            k.put(to, k.plus(k.held(to), k.entry(1, at)) if params.get("accumulate") else k.entry(1, at))
+    return k.done()
 
 
 @index_put.vjp_each

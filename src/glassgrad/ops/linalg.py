@@ -7,7 +7,10 @@ from typing import Any
 from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import PRODUCT, case, op
-from ..spec import Spec
+from ..spec import Spec, bool_
+from .arithmetic import mul
+from .reduce import amax, sum
+from .shape import expand, permute, reshape
 
 Array = Any
 
@@ -40,10 +43,36 @@ def _latex(a: str, b: str, *, ta: bool = False, tb: bool = False) -> str:
         case((2, 3), (3, 5)), case((3, 2), (3, 5), ta=True), case((2, 3), (5, 3), tb=True),
         case((3, 2), (5, 3), ta=True, tb=True), case((2, 3, 5), (2, 5, 1)), case((2, 0), (0, 3)),
     ],
+    summed=lambda a, b, *, ta=False, tb=False: int(a.shape[-2 if ta else -1]), columns=lambda shape: shape[-1:],
     says="The matrix product: each result is a row times a column, added up.",
 )  # fmt: skip
 def matmul(xp: Any, a: Array, b: Array, *, ta: bool = False, tb: bool = False) -> Array:
     return xp.matmul(a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b)
+
+
+@matmul.simplifies
+def _(r: Any, val: Any) -> Any:
+    """Sums of nothing are zero; whole numbers are multiplied and summed without a kernel of their own."""
+    a, b = val.ins
+    if a.size == 0:
+        return r.filled(0, val.shape, val.dtype)
+    if val.dtype.kind == "f":
+        return None
+    *batch, n, m = val.shape
+    axes = tuple(range(len(batch)))
+    left, right = len(batch), len(batch) + 1
+    a = r.made(permute, a, axes=(*axes, right, left)) if val.params.get("ta") else a
+    b = b if val.params.get("tb") else r.made(permute, b, axes=(*axes, right, left))
+    a = r.made(reshape, a, shape=(*batch, n, 1, a.shape[-1]))
+    b = r.made(reshape, b, shape=(*batch, 1, m, b.shape[-1]))
+    shape = (*batch, n, m, a.shape[-1])
+    products = r.made(mul, r.made(expand, a, shape=shape), r.made(expand, b, shape=shape), like=val)
+    if val.dtype == bool_:
+        return r.made(amax, products, axes=(len(shape) - 1,), like=val)
+    return r.made(sum, products, axes=(len(shape) - 1,), like=val)
+
+
+matmul.writes(lambda k: k.product())
 
 
 @matmul.vjp

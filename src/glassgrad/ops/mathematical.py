@@ -34,6 +34,7 @@ def _pow_exponent(g: Node, y: Node, a: Node, b: Node) -> Node:
 @elementwise(
     derivative=(_pow_base, _pow_exponent),
     latex="{a}^{{{b}}}", prec=POWER, operator="pow", only="number", domain=((0.3, 2.0), (-1.5, 2.5)),
+    emit=lambda e, a, b: e.pow(a, b),
     says="Raises a to the power b.",
     corners=[Corner((0.0, 2.0), 0.0, (0.0, 0.0)), Corner((0.0, 0.0), 1.0, (0.0, 0.0))],
 )  # fmt: skip
@@ -46,6 +47,7 @@ def pow(xp: Any, a: Array, b: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g * y,
     latex="e^{{{x}}}", prec=POWER, only="float",
+    emit=lambda e, x: e.exp(x),
     says="The exponential: its slope is its own value.",
 )  # fmt: skip
 def exp(xp: Any, x: Array) -> Array:
@@ -55,6 +57,7 @@ def exp(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g * (y + 1),
     latex="e^{{{x}}} - 1", prec=POWER, only="float",
+    emit=lambda e, x: e.expm1(x),
     says="The exponential less 1, exact for small x.",
 )  # fmt: skip
 def expm1(xp: Any, x: Array) -> Array:
@@ -64,6 +67,7 @@ def expm1(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g / x,
     latex=r"\ln {x}", prec=FUNC, only="float", domain=(0.3, 3.0),
+    emit=lambda e, x: e.log(x),
     says="The natural logarithm: its slope 1/x grows without end towards 0.",
     corners=[Corner((0.0,), -math.inf, (math.inf,))],
 )  # fmt: skip
@@ -74,6 +78,7 @@ def log(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g / (x + 1),
     latex=r"\ln(1 + {x})", prec=ATOM, only="float", domain=(-0.7, 2.0),
+    emit=lambda e, x: e.log1p(x),
     says="The logarithm of 1 + x, exact for small x.",
 )  # fmt: skip
 def log1p(xp: Any, x: Array) -> Array:
@@ -83,6 +88,7 @@ def log1p(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g / (y * 2),
     latex=r"\sqrt{{{x}}}", prec=ATOM, only="float", domain=(0.2, 3.0),
+    emit=lambda e, x: e.sqrt(x),
     says="The square root: its slope grows without end towards 0.",
     corners=[Corner((0.0,), 0.0, (math.inf,))],
 )  # fmt: skip
@@ -97,6 +103,7 @@ def _sin_slope(g: Node, y: Node, x: Node) -> Node:
 @elementwise(
     derivative=_sin_slope,
     latex=r"\sin {x}", prec=FUNC, only="float",
+    emit=lambda e, x: e.sin(x),
     says="The sine: its slope is the cosine.",
 )  # fmt: skip
 def sin(xp: Any, x: Array) -> Array:
@@ -106,6 +113,7 @@ def sin(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: -(g * sin(x)),
     latex=r"\cos {x}", prec=FUNC, only="float",
+    emit=lambda e, x: e.cos(x),
     says="The cosine: its slope is the sine with its sign turned.",
 )  # fmt: skip
 def cos(xp: Any, x: Array) -> Array:
@@ -115,6 +123,7 @@ def cos(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g * (y * y + 1),
     latex=r"\tan {x}", prec=FUNC, only="float", domain=(-1.2, 1.2),
+    emit=lambda e, x: e.tan(x),
     says="The tangent: its slope is 1 + y².",
 )  # fmt: skip
 def tan(xp: Any, x: Array) -> Array:
@@ -124,6 +133,7 @@ def tan(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g / sqrt(1 - x * x),
     latex=r"\arcsin {x}", prec=FUNC, only="float", domain=(-0.9, 0.9),
+    emit=lambda e, x: e.asin(x),
     says="The angle whose sine is x.",
 )  # fmt: skip
 def asin(xp: Any, x: Array) -> Array:
@@ -133,6 +143,7 @@ def asin(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: -(g / sqrt(1 - x * x)),
     latex=r"\arccos {x}", prec=FUNC, only="float", domain=(-0.9, 0.9),
+    emit=lambda e, x: e.acos(x),
     says="The angle whose cosine is x.",
 )  # fmt: skip
 def acos(xp: Any, x: Array) -> Array:
@@ -142,6 +153,7 @@ def acos(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g / (x * x + 1),
     latex=r"\arctan {x}", prec=FUNC, only="float",
+    emit=lambda e, x: e.atan(x),
     says="The angle whose tangent is x.",
 )  # fmt: skip
 def atan(xp: Any, x: Array) -> Array:
@@ -155,6 +167,7 @@ def _sinh_slope(g: Node, y: Node, x: Node) -> Node:
 @elementwise(
     derivative=_sinh_slope,
     latex=r"\sinh {x}", prec=FUNC, only="float",
+    emit=lambda e, x: e.sinh(x),
     says="The hyperbolic sine: its slope is the hyperbolic cosine.",
 )  # fmt: skip
 def sinh(xp: Any, x: Array) -> Array:
@@ -164,6 +177,7 @@ def sinh(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g * sinh(x),
     latex=r"\cosh {x}", prec=FUNC, only="float",
+    emit=lambda e, x: e.cosh(x),
     says="The hyperbolic cosine: its slope is the hyperbolic sine.",
 )  # fmt: skip
 def cosh(xp: Any, x: Array) -> Array:
@@ -173,6 +187,7 @@ def cosh(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g * (1 - y * y),
     latex=r"\tanh {x}", prec=FUNC, only="float",
+    emit=lambda e, x: e.tanh(x),
     says="Squashes x into (-1, 1); its slope 1 - y² dies as |x| grows.",
 )  # fmt: skip
 def tanh(xp: Any, x: Array) -> Array:
@@ -182,6 +197,7 @@ def tanh(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g * (y * (1 - y)),
     latex=r"\sigma({x})", prec=ATOM, only="float",
+    emit=lambda e, x: e.sigmoid(x),
     says="Squashes x into (0, 1); its slope y(1 - y) is at most 1/4 and dies as |x| grows.",
 )  # fmt: skip
 def sigmoid(xp: Any, x: Array) -> Array:
@@ -191,6 +207,7 @@ def sigmoid(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g * sigmoid(x),
     latex=r"\ln(1 + e^{{{x}}})", prec=ATOM, only="float",
+    emit=lambda e, x: e.softplus(x),
     says="A smooth relu: its slope is the sigmoid.",
 )  # fmt: skip
 def softplus(xp: Any, x: Array) -> Array:
@@ -200,6 +217,7 @@ def softplus(xp: Any, x: Array) -> Array:
 @elementwise(
     derivative=lambda g, y, x: g * (exp(-(x * x)) * (2 / math.sqrt(math.pi))),
     latex=r"\operatorname{{erf}}({x})", prec=ATOM, only="float",
+    emit=lambda e, x: e.erf(x),
     says="The error function: the share of a bell curve within x; its slope is that bell.",
 )  # fmt: skip
 def erf(xp: Any, x: Array) -> Array:

@@ -69,3 +69,29 @@ def max_pool_index(
         better = ((entry > best) | (entry != entry) | (where < 0)) & (name >= 0)  # noqa: PLR0124
         best, where = np.where(better, entry, best), np.where(better, name, where)
     return where
+
+
+def _write(k: Any) -> Any:
+    """The first of the largest in each window; a nan before everything."""
+    f, p, x = k.f, k.val.params, k.val.ins[0]
+    space, moves = x.shape[2:], ("stride", "padding", "dilation")
+    with k.tasks(k.val.shape[:-1]) as lead, k.each(k.val.shape[-1:]) as last:
+        at = [*lead[2:], *last]
+        best, where = k.lowest(0), f.index(-1)
+        for place in itertools.product(*map(range, p["kernel"])):
+            inside, flat, spot = k.true, k.zero, []
+            for i, q, size, (s, pad, d) in zip(at, place, space, zip(*(p[m] for m in moves), strict=True), strict=True):
+                position = f.add(f.mul(i, f.index(s)), f.index(q * d - pad))
+                fits = f.compare("ult", position, f.index(size))
+                inside = f.bit_and(inside, fits)
+                spot.append(f.select(fits, position, k.zero))
+                flat = f.add(f.mul(flat, f.index(size)), spot[-1])
+            entry = k.entry(0, [*lead[:2], *spot])
+            first = f.compare("slt", where, k.zero)
+            take = f.bit_and(inside, f.bit_or(first, k.exceeds(entry, best, last_nan=True)))
+            best, where = f.select(take, entry, best), f.select(take, flat, where)
+        k.put([*lead, *last], where)
+    return k.done()
+
+
+max_pool_index.writes(_write)

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..errors import IndexRangeError
 from ..graph import Node
-from ..op import ATOM, FUNC, case, op
-from ..spec import Shape, Spec, bool_, int64
+from ..op import ATOM, FUNC, Fold, case, op
+from ..spec import Shape, Spec, bool_, int64, smallest
 from .compare import cast, eq, where
 from .shape import expand, reshape
 
@@ -42,12 +42,26 @@ _CASES = [
 
 @op(
     spec=_sum_spec, kind="reduce", latex=r"\sum {x}", prec=FUNC, cases=[*_CASES, case((2, 0), axes=(1,))],
+    fold=Fold(lambda dtype: 0, lambda e, a, b: e.add(a, b)),
     says="Adds entries up; each of them gets the gradient of the sum.",
 )  # fmt: skip
 def sum(xp: Any, x: Array, *, axes: Axes, keep: bool = False) -> Array:
     return x.sum(axis=axes, keepdims=keep, dtype=xp.int64 if x.dtype == bool else x.dtype)
 
 
+def _simpler(r: Any, val: Any) -> Any:
+    """A sum (or the largest) over axes of size 1, or over none, is a reshape; booleans are counted as whole numbers."""
+    (source,), axes = val.ins, val.params["axes"]
+    if source.dtype != val.dtype:
+        return r.made(sum, r.converted(source, val.dtype), **val.params, like=val)
+    if source.size == 0:
+        return r.filled(0, val.shape, val.dtype)
+    if all(source.shape[a] == 1 for a in axes):
+        return r.made(reshape, source, shape=val.shape, like=val)
+    return None
+
+
+sum.simplifies(_simpler)
 sum.vjp(lambda g, y, x, *, axes, keep=False: spread(g, x.shape, axes, keep))
 
 
@@ -62,10 +76,14 @@ def _amax_spec(x: Spec, *, axes: Axes, keep: bool = False) -> Spec:
 
 @op(
     spec=_amax_spec, kind="reduce", latex=r"\max {x}", prec=FUNC, cases=_CASES,
+    fold=Fold(smallest, lambda e, a, b: e.maximum(a, b)),
     says="Keeps the largest entry; only that one gets the gradient, and entries that tie share it equally.",
 )  # fmt: skip
 def amax(xp: Any, x: Array, *, axes: Axes, keep: bool = False) -> Array:
     return x.max(axis=axes, keepdims=keep)
+
+
+amax.simplifies(_simpler)
 
 
 @amax.vjp
@@ -90,6 +108,21 @@ def argmax(xp: Any, x: Array, *, axis: int) -> Array:
     return xp.asarray(xp.argmax(x, axis=axis))
 
 
+@argmax.writes
+def _(k: Any) -> Any:
+    """The first of the largest; the first nan before everything."""
+    x, axis = k.val.ins[0], k.val.params["axis"]
+    with k.tasks(k.val.shape) as at:
+        first = k.entry(0, [*at[:axis], k.zero, *at[axis:]])
+        with k.along(x.shape[axis], first, k.zero, start=1) as turn:
+            best, where_ = turn.carried
+            entry = k.entry(0, [*at[:axis], turn.index, *at[axis:]])
+            better = k.exceeds(entry, best)
+            turn.next(k.f.select(better, entry, best), k.f.select(better, turn.index, where_))
+        k.put(at, turn.results[1])
+    return k.done()
+
+
 @op(
     spec=lambda x, *, axis, reverse=False: Spec(x.shape, int64 if x.dtype == bool_ else x.dtype), prec=FUNC,
     latex=r"\operatorname{{cumsum}} {x}",
@@ -101,6 +134,26 @@ def cumsum(xp: Any, x: Array, *, axis: int, reverse: bool = False) -> Array:
     if reverse:
         return xp.flip(xp.cumsum(xp.flip(x, axis), axis=axis, dtype=dtype), axis)
     return xp.cumsum(x, axis=axis, dtype=dtype)
+
+
+@cumsum.simplifies
+def _(r: Any, val: Any) -> Any:
+    (source,) = val.ins
+    if source.dtype == val.dtype:
+        return source if not val.shape else None
+    return r.made(cumsum, r.converted(source, val.dtype), **val.params, like=val)
+
+
+@cumsum.writes
+def _(k: Any) -> Any:
+    shape, axis, reverse = k.val.shape, k.val.params["axis"], k.val.params.get("reverse")
+    with k.tasks((*shape[:axis], *shape[axis + 1 :])) as at, k.along(shape[axis], k.number(0)) as turn:
+        place = k.f.sub(k.f.index(shape[axis] - 1), turn.index) if reverse else turn.index
+        here = [*at[:axis], place, *at[axis:]]
+        total = k.plus(turn.carried[0], k.entry(0, here))
+        k.put(here, total)
+        turn.next(total)
+    return k.done()
 
 
 cumsum.vjp(lambda g, y, x, *, axis, reverse=False: cumsum(g, axis=axis, reverse=not reverse))
@@ -116,3 +169,38 @@ def argsort(xp: Any, x: Array, *, axis: int, descending: bool = False) -> Array:
         return xp.argsort(x, axis=axis, kind="stable")
     size = x.shape[axis]
     return size - 1 - xp.flip(xp.argsort(xp.flip(x, axis), axis=axis, kind="stable"), axis)
+
+
+argsort.simplifies(lambda r, val: None if val.shape else r.filled(0, (), int64))
+
+
+@argsort.writes
+def _(k: Any) -> Any:
+    """Merging from the bottom up: runs of 1, 2, 4, ... become runs of twice the length, in turn here and beside."""
+    f, (x,), axis = k.f, k.val.ins, k.val.params["axis"]
+    size = x.shape[axis]
+    passes = (size - 1).bit_length()
+    descending = bool(k.val.params.get("descending"))
+    with k.tasks((*x.shape[:axis], *x.shape[axis + 1 :])) as at, k.scratch(2 * size) as rows:
+        places = [rows, k.shifted(rows, size)]
+        with k.each((size,)) as (i,):
+            k.keep(places[0], i, i)
+        for number in range(passes):
+            source, target, width = places[number % 2], places[1 - number % 2], 1 << number
+            with k.each((-(-size // (2 * width)),)) as (run,):
+                start = f.mul(run, f.index(2 * width))
+                middle = f.smaller(f.add(start, f.index(width)), f.index(size))
+                stop = f.smaller(f.add(start, f.index(2 * width)), f.index(size))
+                with f.loop(start, stop, 1, [start, middle]) as turn:
+                    a, b = turn.carried
+                    left = k.kept(source, f.smaller(a, f.index(size - 1)))
+                    right = k.kept(source, f.smaller(b, f.index(size - 1)))
+                    entries = [k.entry(0, [*at[:axis], i, *at[axis:]]) for i in (left, right)]
+                    first = f.bit_or(f.compare("sge", b, stop), k.comes_first(*entries, descending))
+                    first = f.bit_and(f.compare("slt", a, middle), first)
+                    k.keep(target, turn.index, f.select(first, left, right))
+                    step = f.convert("zext", first, "i64")
+                    turn.next(f.add(a, step), f.add(b, f.sub(f.index(1), step)))
+        with k.each((size,)) as (i,):
+            k.put([*at[:axis], i, *at[axis:]], k.kept(places[passes % 2], i))
+    return k.done()

@@ -11,7 +11,7 @@ from ..dispatch import constant
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Node
 from ..op import ATOM, case, op
-from ..spec import Dtype, Shape, Spec, broadcast_shapes
+from ..spec import Dtype, Shape, Spec, broadcast_shapes, reshaped
 
 Array = Any
 Cut = tuple[int, int, int]
@@ -32,6 +32,7 @@ def copy(xp: Any, x: Array) -> Array:
 
 
 copy.vjp(lambda g, y, x: g)
+copy.simplifies(lambda r, val: val.ins[0])
 
 
 @op(
@@ -41,6 +42,9 @@ copy.vjp(lambda g, y, x: g)
 )  # fmt: skip
 def detach(xp: Any, x: Array) -> Array:
     return x
+
+
+detach.simplifies(lambda r, val: val.ins[0])
 
 
 def _replace_spec(x: Spec, new: Spec) -> Spec:
@@ -59,6 +63,7 @@ def replace(xp: Any, x: Array, new: Array) -> Array:
 
 replace.vjp(lambda g, y, x, new: g)
 replace.vjp(None)
+replace.simplifies(lambda r, val: val.ins[1])
 
 
 def _reshape_spec(x: Spec, *, shape: Shape) -> Spec:
@@ -90,6 +95,24 @@ def reshape(xp: Any, x: Array, *, shape: Shape) -> Array:
 reshape.vjp(lambda g, y, x, *, shape: reshape(g, shape=x.shape))
 
 
+@reshape.looks
+def _(old: Shape, strides: Shape, new: Shape, **_: Any) -> tuple[int, Shape] | None:
+    found = reshaped(old, strides, new)
+    return None if found is None else (0, found)
+
+
+@reshape.simplifies
+def _(r: Any, val: Any) -> Any:
+    (source,) = val.ins
+    if source.shape == val.shape:
+        return source
+    if source.op == "reshape":
+        return r.made(reshape, *source.ins, shape=val.shape, like=val)
+    if source.op == "expand" and not source.ins[0].shape:
+        return r.made(expand, *source.ins, shape=val.shape, like=val)
+    return None
+
+
 def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     back = [0] * len(axes)
     for to, source in enumerate(axes):
@@ -113,6 +136,18 @@ def permute(xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
 
 
 permute.vjp(lambda g, y, x, *, axes: permute(g, axes=_inverse(axes)))
+permute.looks(lambda shape, strides, new, *, axes: (0, tuple(strides[axis] for axis in axes)))
+
+
+@permute.simplifies
+def _(r: Any, val: Any) -> Any:
+    (source,), axes = val.ins, val.params["axes"]
+    if axes == tuple(range(len(axes))):
+        return source
+    if source.op == "permute":
+        inner = source.params["axes"]
+        return r.made(permute, *source.ins, axes=tuple(inner[a] for a in axes), like=val)
+    return None
 
 
 def _expand_spec(x: Spec, *, shape: Shape) -> Spec:
@@ -152,6 +187,22 @@ def expand(xp: Any, x: Array, *, shape: Shape) -> Array:
             strides = tuple(0 if size != to else stride for size, to, stride in sizes)
         return np.ndarray(shape, x.dtype, x, 0, (0,) * new + strides)
     return xp.broadcast_to(x, shape)
+
+
+@expand.looks
+def _(old: Shape, strides: Shape, new: Shape, **_: Any) -> tuple[int, Shape]:
+    more = len(new) - len(old)
+    return 0, (0,) * more + tuple(0 if n != m else s for n, m, s in zip(old, new[more:], strides, strict=True))
+
+
+@expand.simplifies
+def _(r: Any, val: Any) -> Any:
+    (source,) = val.ins
+    if source.shape == val.shape:
+        return source
+    if source.op == "expand" or (source.op == "reshape" and not source.ins[0].shape):
+        return r.made(expand, *source.ins, shape=val.shape, like=val)
+    return None
 
 
 @expand.vjp
@@ -194,6 +245,19 @@ def slice_(xp: Any, x: Array, *, cuts: tuple[Cut, ...]) -> Array:
     return x[_slices(cuts)]
 
 
+@slice_.looks
+def _(shape: Shape, strides: Shape, new: Shape, *, cuts: tuple[Cut, ...]) -> tuple[int, Shape]:
+    offset = 0 if 0 in new else sum(start * s for (start, _, _), s in zip(cuts, strides, strict=True))
+    return offset, tuple(step * s for (_, _, step), s in zip(cuts, strides, strict=True))
+
+
+def _whole(cuts: tuple[Cut, ...], shape: Shape) -> bool:
+    return all(cut == (0, n, 1) for cut, n in zip(cuts, shape, strict=True))
+
+
+slice_.simplifies(lambda r, val: val.ins[0] if _whole(val.params["cuts"], val.ins[0].shape) else None)
+
+
 @slice_.vjp
 def _(g: Node, y: Node, x: Node, *, cuts: tuple[Cut, ...]) -> Node:
     return slice_scatter(zeros(x.shape, g.dtype), g, cuts=cuts)
@@ -217,6 +281,17 @@ def slice_scatter(xp: Any, x: Array, part: Array, *, cuts: tuple[Cut, ...]) -> A
     made = np.array(x, order="C")
     made[_slices(cuts)] = part
     return made
+
+
+@slice_scatter.simplifies
+def _(r: Any, val: Any) -> Any:
+    x, part = val.ins
+    cuts = val.params["cuts"]
+    if _whole(cuts, x.shape):
+        return part
+    if r.is_zeros(x):
+        return r.assembled(val, (part,), (cuts,))
+    return r.assembled(val, (x, part), (tuple((0, n, 1) for n in x.shape), cuts))
 
 
 @slice_scatter.vjp
@@ -253,6 +328,17 @@ def cat(xp: Any, *xs: Array, axis: int) -> Array:
     return xp.concatenate(xs, axis=axis)
 
 
+@cat.simplifies
+def _(r: Any, val: Any) -> Any:
+    axis, start, boxes = val.params["axis"], 0, []
+    for part in val.ins:
+        box = [(0, n, 1) for n in val.shape]
+        box[axis] = (start, start + part.shape[axis], 1)
+        start += part.shape[axis]
+        boxes.append(tuple(box))
+    return r.assembled(val, val.ins, tuple(boxes))
+
+
 @cat.vjp_each
 def _(index: int, g: Node, y: Node, *xs: Node, axis: int) -> Node:
     start = sum(x.shape[axis] for x in xs[:index])
@@ -271,3 +357,9 @@ def flip(xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
 
 
 flip.vjp(lambda g, y, x, *, axes: flip(g, axes=axes))
+
+
+@flip.looks
+def _(shape: Shape, strides: Shape, new: Shape, *, axes: tuple[int, ...]) -> tuple[int, Shape]:
+    offset = sum((shape[a] - 1) * strides[a] for a in axes if shape[a])
+    return offset, tuple(-s if a in axes else s for a, s in enumerate(strides))

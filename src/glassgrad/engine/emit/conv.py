@@ -10,14 +10,10 @@ Source for the idea: A. Anderson et al., "Low-memory GEMM-based convolution algo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..access import Access, access, contiguous
-from ..groups import Group
-from ..program import Val
-from .ir import Function, Module
-from .loops import Kernel
+from .ir import Function
 from .matmul import DEPTH, Operand, Product, Tile
 from .pack import Panel
 from .space import indices_of, product
@@ -177,14 +173,3 @@ def len_pieces(lanes: int, row: int) -> int:
 def _flat(strides: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     expected = contiguous(shape)
     return all(n == 1 or a == b for n, a, b in zip(shape, strides, expected, strict=True))
-
-
-def write_conv(
-    module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[[Val], Val]
-) -> Kernel | None:
-    """The kernel of a convolution, and what follows it entry for entry."""
-    w = group.vals[0].ins[1]
-    found = access(w)
-    if found is None or not _flat(found.strides[1:], w.shape[1:]) or group.size == 0:
-        return None
-    return Convolution(module, name, group, width, registers, buffer_of).write()

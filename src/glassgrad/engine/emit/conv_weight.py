@@ -6,13 +6,9 @@ what is packed is small, and no array of windows is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..access import access, contiguous
-from ..groups import Group
 from ..program import Val
-from .ir import Function, Module
-from .loops import Kernel
+from .ir import Function
 from .matmul import Product, tile_for
 from .pack import Packer, Panel
 from .space import Space, indices_of, product
@@ -131,17 +127,3 @@ class WeightGradient(Product):
                 places = f.make(f"getelementptr {self.entry}, {pointer}, {steps}", Type("ptr", self.lanes))
                 left = f.sub(f.index(self.n), f.add(column, f.index(v * self.lanes)))
                 f.scatter(value, places, f.first_lanes(f.smaller(left, f.index(self.lanes)), self.lanes))
-
-
-def write_conv_weight(
-    module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[[Val], Val]
-) -> Kernel | None:
-    """The kernel of a weight gradient; None where the gradient's places do not lie in order."""
-    u = group.vals[0].ins[1]
-    found = access(u)
-    expected = contiguous(u.shape)
-    if found is None or group.size == 0 or any(group.vals[0].params["padding"]):
-        return None
-    if any(n > 1 and a != b for n, a, b in zip(u.shape[2:], found.strides[2:], expected[2:], strict=True)):
-        return None
-    return WeightGradient(module, name, group, width, registers, buffer_of).write()

@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..groups import FULL, REDUCTIONS, ROW, Group, accesses
+from ...op import REGISTRY
+from ..groups import FULL, ROW, Group, accesses, is_cheap, is_reduction
 from ..program import Val
 from .ir import Module
 from .scribe import Scribe
-from .space import identity, indices_of, lanes_for, memory_type, product, space_of
+from .space import held_type, identity, indices_of, lanes_for, product, space_of
 from .turn import Turn
 from .values import I64, OF_DTYPE, PTR, Value
 
-CHEAP_OPS = frozenset(
-    {"add", "sub", "mul", "neg", "where", "eq", "ne", "lt", "le", "gt", "ge", "cast", "contig", "relu"}
-)
 SCRATCH_BYTES = 1 << 16
 CHUNK = 2048
 """Entries of a one-dimensional space that are one unit of work."""
@@ -73,7 +71,7 @@ class LoopWriter:
             if self.group.level[val] == FULL:
                 self.stage[val] = max(full, rows)
             else:
-                self.avail[val] = full + 1 if val.op in REDUCTIONS else rows
+                self.avail[val] = full + 1 if is_reduction(val) else rows
 
     # -- the two schedules ------------------------------------------------------------------------------------------
 
@@ -130,7 +128,7 @@ class LoopWriter:
     def _row_values(self, turn: Turn, avail: int) -> None:
         """The elementwise values of rows that can be computed now."""
         for val in self.group.vals:
-            if self.group.level[val] == ROW and val.op not in REDUCTIONS and self.avail[val] == avail:
+            if self.group.level[val] == ROW and not is_reduction(val) and self.avail[val] == avail:
                 turn.value(val)
 
     def _caches(self, inner: Sequence[int], last: int) -> dict[Val, Value]:
@@ -138,11 +136,11 @@ class LoopWriter:
         caches: dict[Val, Value] = {}
         count = product(self.space.sizes[at] for at in inner)
         for val in self.group.vals:
-            if self.group.level[val] != FULL or val.op in CHEAP_OPS or val.op == "iota" or val in self.group.stored:
+            if self.group.level[val] != FULL or is_cheap(val) or val in self.group.stored:
                 continue
             later = any(
                 self.stage.get(user, -1) > self.stage[val]
-                or (user.op in REDUCTIONS and self.avail[user] - 1 > self.stage[val])
+                or (is_reduction(user) and self.avail[user] - 1 > self.stage[val])
                 for user in self.group.vals
                 if any(a.base is val for a in accesses(user)) or self._feeds(val, user)
             )
@@ -172,12 +170,12 @@ class LoopWriter:
     ) -> None:  # fmt: skip
         """One way along the row."""
         f, space = self.f, self.space
-        sinks = [v for v in self.group.vals if v.op in REDUCTIONS and self.avail[v] == stage + 1]
+        sinks = [v for v in self.group.vals if is_reduction(v) and self.avail[v] == stage + 1]
         stores = [v for v in self.group.stored if self.group.level[v] == FULL and self.stage[v] == stage]
         keeps = [v for v in caches if self.stage[v] == stage]
         if not (sinks or stores or keeps):
             return
-        types = [memory_type(v.dtype) for v in sinks]
+        types = [held_type(v) for v in sinks]
         size = space.sizes[-1]
         bulk = size - size % lanes if lanes else size
         start = f.mul(self.lo, f.index(CHUNK)) if flat else f.index(0)
@@ -275,7 +273,10 @@ class LoopWriter:
         return self._plain_join(val, held, new)
 
     def _plain_join(self, val: Val, a: Value, b: Value) -> Value:
-        return self.f.add(a, b) if val.op == "sum" else self.f.larger(a, b)
+        fold = REGISTRY[val.op].fold
+        assert fold is not None
+        made: Value = fold.join(self.scribe, a, b)
+        return made
 
     def _lanes_are_rows(self) -> Kernel:
         """Lanes along the last dimension, which is kept: each lane is a row of its own."""
@@ -319,13 +320,13 @@ class LoopWriter:
         rows: Turn,
     ) -> None:  # fmt: skip
         f = self.f
-        sinks = [v for v in self.group.vals if v.op in REDUCTIONS and self.avail[v] == stage + 1]
+        sinks = [v for v in self.group.vals if is_reduction(v) and self.avail[v] == stage + 1]
         stores = [v for v in self.group.stored if self.group.level[v] == FULL and self.stage[v] == stage]
         if not (sinks or stores):
             return
         size = self.space.sizes[gone[-1]]
         unroll = 4 if sinks and size >= 8 else 1
-        first = [f.const(identity(v), memory_type(v.dtype).of(lanes)) for v in sinks for _ in range(unroll)]
+        first = [f.const(identity(v), held_type(v).of(lanes)) for v in sinks for _ in range(unroll)]
 
         def body(indices: list[Value], at: Value, carried: Sequence[Value]) -> list[Value]:
             turn = Turn(self, self._positions(kept, outside, gone, [*indices, at]), [], mask, lanes, parent=rows,

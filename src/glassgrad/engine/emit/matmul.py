@@ -302,7 +302,7 @@ class Product:
         return f.at(job.partial, place, self.entry)
 
     def multiply_add(self, f: Function, a: Value, b: Value, c: Value) -> Value:
-        return f.fma(a, b, c) if self.module.has_fma else f.add(f.mul(a, b), c)
+        return f.fma(a, b, c) if self.module.has_fma and a.type.floating else f.add(f.mul(a, b), c)
 
     def finish(self, job: Job, value: Value, lead: Sequence[Value], v: int) -> None:
         """What follows the product, for one vector of the result, and writing it."""

@@ -1,6 +1,6 @@
 """What an elementwise op may write: one method an instruction or function, over values of any number of lanes.
 
-An op whose declaration has no `emit` of its own is written by the method of its name. Booleans are i1 here; in memory
+Ops say in their declarations (`emit`) which of these they are written by. Booleans are i1 here; in memory
 they are bytes. The results are NumPy's, nan and inf included.
 """
 
@@ -152,6 +152,18 @@ class Scribe:
 
     def where(self, c: Value, a: Value, b: Value) -> Value:
         return self.f.select(self.truth(c), a, b)
+
+    def pow(self, a: Value, b: Value) -> Value:
+        """a to the power b; of whole numbers by squaring, with 0 for what is no whole number."""
+        f = self.f
+        if a.type.floating:
+            return functions.pow(f, a, b)
+        one, zero = f.const(1, a.type), f.zero(a.type)
+        with f.loop(f.index(0), f.index(a.type.bits - 1), 1, [one, a, b]) as turn:
+            made, square, left = turn.carried
+            odd = f.compare("ne", f.bit_and(left, one), zero)
+            turn.next(f.select(odd, f.mul(made, square), made), f.mul(square, square), f.lshr(left, one))
+        return f.select(f.compare("slt", b, zero), zero, turn.results[0])
 
     def truth(self, x: Value) -> Value:
         """x as a condition."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ...op import REGISTRY
 from ..access import Access, contiguous
 from ..dims import refine, split_strides, spread_flags
-from ..groups import FULL, PRODUCTS, REDUCTIONS, ROW, Group, accesses
+from ..groups import FULL, ROW, Group, accesses, is_product, is_reduction
 from ..program import Val
 from .ir import Function
 from .values import I1, OF_DTYPE, Type, Value
@@ -42,7 +43,7 @@ def space_of(group: Group, columns: int | None = None) -> Space:
     """Brings the group's space down to as few dimensions as all accesses allow; the `columns` of a matrix
     product stay a dimension by themselves, the last."""
     full = [v for v in group.vals if group.level[v] == FULL]
-    sources = [v.ins[0].shape for v in group.vals if v.op in REDUCTIONS]
+    sources = [v.ins[0].shape for v in group.vals if is_reduction(v)]
     refined = refine([group.shape, *(v.shape for v in full), *sources])
     assert refined is not None, "the shapes of a group do not go together"
     flags = spread_flags(group.shape, group.reduced or (False,) * len(group.shape), refined)
@@ -50,7 +51,7 @@ def space_of(group: Group, columns: int | None = None) -> Space:
     space = Space(list(refined), list(flags))
     kept = [n for n, gone in zip(refined, flags, strict=True) if not gone]
     for val in group.vals:
-        if val.op in PRODUCTS:
+        if is_product(val.op):
             continue
         found = [iota_access(val)] if val.op == "iota" else accesses(val)
         for number, each in enumerate(found):
@@ -58,7 +59,7 @@ def space_of(group: Group, columns: int | None = None) -> Space:
             if inside:
                 continue
             shape = val.shape if val.op == "iota" else val.ins[number].shape
-            dims = kept if group.level[val] == ROW and val.op not in REDUCTIONS else refined
+            dims = kept if group.level[val] == ROW and not is_reduction(val) else refined
             strides = [0] * len(dims) if not shape else split_strides(shape, each.strides, dims)
             assert strides is not None, f"{val} does not fit {dims}"
             space.strides[val, number] = (each.offset, strides)
@@ -98,7 +99,7 @@ def _merge(space: Space, group: Group, at: int) -> None:
 def _place(space: Space, group: Group, key: tuple[Val, int], at: int) -> int | None:
     """Where dimension `at` stands among an access's strides; None if it does not."""
     val = key[0]
-    if group.level[val] == ROW and val.op not in REDUCTIONS:
+    if group.level[val] == ROW and not is_reduction(val):
         return None if space.reduced[at] else sum(not gone for gone in space.reduced[:at])
     return at
 
@@ -150,4 +151,7 @@ def held_type(val: Val) -> Type:
 
 
 def identity(val: Val) -> float:
-    return 0.0 if val.op == "sum" else float("-inf")
+    """What a reduction starts from."""
+    fold = REGISTRY[val.op].fold
+    assert fold is not None
+    return fold.start(val.dtype)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ...op import REGISTRY
 from ..access import access
-from ..groups import FULL, REDUCTIONS, ROW, Group
+from ..groups import FULL, ROW, Group, is_reduction
 from ..program import Val
 from .ir import Function
 from .scribe import Scribe
@@ -81,14 +81,10 @@ class Turn:
         scribe = self.w.scribe
         if val.op == "contig":
             return operands[0]
-        if val.op == "cast":
-            return scribe.cast(operands[0], val.dtype)
-        op = REGISTRY[val.op]
-        if op.emit is not None:
-            made: Value = op.emit(scribe, *operands, **val.params)
-            return made
-        written: Value = getattr(scribe, val.op)(*operands)
-        return written
+        emit = REGISTRY[val.op].emit
+        assert emit is not None
+        made: Value = emit(scribe, *operands, **val.params)
+        return made
 
     def operand(self, val: Val, number: int) -> Value:
         """Operand `number` of a value at this place."""
@@ -100,7 +96,7 @@ class Turn:
         if found.base.number is not None:
             return self.f.const(found.base.number, held_type(found.base).of(self.lanes))
         offset, strides = self.w.space.strides[val, number]
-        own_row = self.w.group.level[val] == ROW and val.op not in REDUCTIONS
+        own_row = self.w.group.level[val] == ROW and not is_reduction(val)
         if own_row:
             return self._load(self.w.buffer_of(found.base), offset, strides, found.base)
         return self._load(self.w.buffer_of(found.base), offset, strides, found.base)
