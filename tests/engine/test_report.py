@@ -41,7 +41,6 @@ def test_products_are_counted():
     least = 2 * 20 * 30 * 50 * 2 + 2 * 20 * 50 * 7 * 3
     assert least <= sum(products) <= 1.2 * least
     assert len(products) == 5
-    assert all(k.native for k in made.kernels)
     assert all(any("test_report.py" in place for place in k.where) for k in made.kernels if "matmul" in k.ops)
 
 

@@ -292,7 +292,7 @@ class Plan:
             binding = Binding(made, self.engine)
             bound = {id(cell.tensor) for cell in binding.cells if cell.changed}
             self.unbound = [cell for cell in self.unbound if id(cell) not in bound]
-            self.whole = self.engine.whole and not (self.unbound or made.argument_updates or made.deferred)
+            self.whole = not (self.unbound or made.argument_updates or made.deferred)
             self.quick = Quick(self, binding, kinds)
             self.run = self.quick.call
         self.tracing, self.compiling = tracing, time.perf_counter() - start

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..op import REGISTRY
 from . import cache, jit, threads, verify
-from .access import is_view, with_copies
+from .access import with_copies
 from .emit.ir import Function, Module
 from .emit.loops import Kernel, write_loop
 from .emit.moves import write_own
@@ -66,10 +66,10 @@ class Native:
         self.plan = plan(self.groups, self.program.outputs, self.updates)
         self.kernels: dict[str, str] = {}
         self.functions: list[Any] = []
-        """For each group the name of its kernel and how many units that has; None where NumPy is to compute it."""
+        """For each group the name of its kernel and how many units that has."""
         self.threads = _threads(threads) if sum(map(work_of, self.groups)) >= ALONE else 1
         self.held: dict[Val, Any] = {}
-        """The arrays that inputs and results are in, for parts that NumPy computes."""
+        """The arrays that inputs and results are in: they stay as long as the table points to them."""
         self._compile()
         self._memory()
 
@@ -95,15 +95,17 @@ class Native:
             if verify.ON[0] and cache.key_of(self._write(shape)) != note["ir"]:
                 raise verify.Broken("the cache holds other code than would be written now")
         self.code = jit.load(code, self.target)
-        self.parts = self._parts()
 
     def _key(self, shape: list[tuple[str, list[Val]]]) -> str:
         """The key of this step's code: everything that it depends on."""
-        places = [
-            [(place.offset, place.slot) for place in (self.plan.places[val] for val in buffers)] for _, buffers in shape
-        ]
+
+        def place(val: Val) -> tuple[int, int]:
+            return self.plan.places[val].offset, self.plan.places[val].slot
+
+        places = [[place(val) for val in buffers] for _, buffers in shape]
+        copies = [(place(source), place(target), source.bytes) for source, target in self.plan.copies]
         made_by = [version(), jit.version(), np.__version__, *self.target[:2]]
-        return cache.key_of(*made_by, str((self.threads, self.profile, places)), *(text for text, _ in shape))
+        return cache.key_of(*made_by, str((self.threads, self.profile, places, copies)), *(text for text, _ in shape))
 
     def _write(self, shape: list[tuple[str, list[Val]]] | None) -> str:
         """The step as IR."""
@@ -112,8 +114,8 @@ class Native:
         module.attributes = f'nounwind "target-cpu"="{self.target.cpu}" "prefer-vector-width"="{self.target.width}"'
         module.globals.append("@table = global ptr null\n@clock = global ptr null")
         self.kernels.clear()
-        alike: dict[str, tuple[Kernel | None, list[Val]]] = {}
-        kernels: list[Kernel | None] = []
+        alike: dict[str, tuple[Kernel, list[Val]]] = {}
+        kernels: list[Kernel] = []
         for number, group in enumerate(self.groups):
             text, buffers = shape[number] if shape else ("", [])
             known = alike.get(text) if shape else None
@@ -124,69 +126,42 @@ class Native:
                 kernels.append(_like(known, buffers))
                 if verify.ON[0] and self._kernel(module, group) != kernels[-1]:
                     raise verify.Broken(f"group {number} is not what its text says: {text}")
-        self.functions = [kernel and [kernel.name, kernel.units] for kernel in kernels]
-        for number, part in enumerate(self._runs([kernel is not None for kernel in kernels])):
-            if isinstance(part, Group):
-                continue
-            calls = [(group, kernels[group.number]) for group in part]
-            if self.threads == 1:
-                self._function(module, f"step{number}", [("tid", I64), ("n", I64)], calls)
-                continue
-            for place, (first, last) in enumerate(self._phases(part)):
+        self.functions = [[kernel.name, kernel.units] for kernel in kernels]
+        calls = list(zip(self.groups, kernels, strict=True))
+        if self.threads == 1:
+            self._function(module, "step", [("tid", I64), ("n", I64)], calls, last=True)
+        else:
+            phases = self._phases()
+            for number, (first, stop) in enumerate(phases):
                 params = [("table", PTR), ("lo", I64), ("hi", I64)]
-                self._function(module, f"phase{number}_{place}", params, calls[first:last])
+                self._function(module, f"phase{number}", params, calls[first:stop], last=number + 1 == len(phases))
         return str(module)
 
-    def _runs(self, native: list[bool]) -> list[Any]:
-        """Groups in order: those that follow each other in machine code together, in a list, the others each alone."""
-        parts: list[Any] = []
-        for group, is_native in zip(self.groups, native, strict=True):
-            if not is_native:
-                parts.append(group)
-            elif parts and isinstance(parts[-1], list):
-                parts[-1].append(group)
-            else:
-                parts.append([group])
-        return parts
-
-    def _parts(self) -> list[Any]:
-        """What is run one after another: addresses of machine code, phases for threads, groups that NumPy computes."""
-        found: list[Any] = []
-        for number, part in enumerate(self._runs([function is not None for function in self.functions])):
-            if isinstance(part, Group):
-                found.append(part)
-            elif self.threads == 1:
-                found.append(self.code.address(f"step{number}"))
-            else:
-                found.append([self._phase(number, place, part[first:last])
-                              for place, (first, last) in enumerate(self._phases(part))])  # fmt: skip
-        return found
-
-    def _phases(self, groups: list[Group]) -> list[tuple[int, int]]:
-        """A part's phases, from group to group: each group that is shared among threads is one, and so are those that
-        come between two of them (when times are taken, every group is one)."""
+    def _phases(self) -> list[tuple[int, int]]:
+        """The step's phases, from group to group: each group that is shared among threads is one, and so are those that
+        come between two of them (when times are taken, every group is one). The last one is never shared if there
+        are values to be copied at the end."""
         found: list[tuple[int, int]] = []
         before = True
-        for place, group in enumerate(groups):
+        for place, group in enumerate(self.groups):
             shared = self._shared(group)
             if shared or before or self.profile:
                 found.append((place, place + 1))
             else:
                 found[-1] = (found[-1][0], place + 1)
             before = shared
-        return found
+        return [*found, (len(self.groups),) * 2] if before and self.plan.copies else found
 
     def _shared(self, group: Group) -> bool:
         """Whether several threads do a group together."""
-        function = self.functions[group.number]
-        return function is not None and function[1] > 1 and work_of(group) >= WORTH
+        return self.functions[group.number][1] > 1 and work_of(group) >= WORTH
 
-    def _phase(self, number: int, place: int, groups: list[Group]) -> threads.Phase:
-        address = self.code.address(f"phase{number}_{place}")
-        units = self.functions[groups[0].number][1] if self._shared(groups[0]) else 1
+    def _phase(self, number: int, groups: list[Group]) -> threads.Phase:
+        address = self.code.address(f"phase{number}")
+        units = self.functions[groups[0].number][1] if groups and self._shared(groups[0]) else 1
         return threads.Phase(address, min(units, CHUNKS * self.threads), units)
 
-    def _kernel(self, module: Module, group: Group) -> Kernel | None:
+    def _kernel(self, module: Module, group: Group) -> Kernel:
         """The kernel of a group; groups that do the same to other buffers share one."""
         alone = Module(has_fma=module.has_fma, has_scalef=module.has_scalef)
         width, registers = self.target.width, self.target.registers
@@ -208,10 +183,10 @@ class Native:
         return target if target is not None and self.plan.places[val] == self.plan.places[target] else val
 
     def _function(
-        self, module: Module, name: str, params: list[tuple[str, Type]], kernels: list[tuple[Group, Any]]
+        self, module: Module, name: str, params: list[tuple[str, Type]], kernels: list[tuple[Group, Kernel]], last: bool
     ) -> None:
-        """A function that calls kernels on their buffers: all of a part, or one phase, of which it does the units from
-        lo to hi where the phase is shared."""
+        """A function that calls kernels on their buffers: all of them, or one phase, of which it does the units from
+        lo to hi where the phase is shared. The last one moves new values to where the old ones were read until then."""
         f = module.function(name, params)
         f.internal = f.noalias = False
         whole = params[0][0] != "table"
@@ -225,6 +200,9 @@ class Native:
             f.call(kernel.name, *pointers, *(f.params[1:] if shared else (f.index(0), f.index(kernel.units))))
             if self.profile:
                 self._stamp(f, f.const(1, I1), group.number + 1)
+        for source, target in self.plan.copies if last else ():
+            pair = [self._pointer(f, table, slots, val) for val in (target, source)]
+            f.copy_bytes(pair[0], pair[1], source.bytes)
         f.ret()
 
     def _stamp(self, f: Function, first: Value, number: int) -> None:
@@ -263,74 +241,24 @@ class Native:
         pointer(self.code.variable("clock")).value = self.clock.ctypes.data
         if self.threads > 1:
             self.pool = threads.pool(self.threads)
-        step = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
-        table = self.table.ctypes.data
-        self.sequence: list[tuple[Any, Any]] = []
-        """What is run one after another: a group for NumPy, or a function and what it is called with."""
-        for part in self.parts:
-            if isinstance(part, Group):
-                self.sequence.append((part, None))
-            elif self.threads > 1:
-                self.sequence.append((self.pool.run, (threads.Job(part, self.threads, table),)))
-            else:
-                self.sequence.append((step(part), (0, 1)))
-        self.whole = len(self.sequence) == 1 and not self.plan.copies
-        """Whether a step is one run of machine code, which nothing can interrupt."""
-        alone = self.whole and self.threads == 1
-        self.alone = self.sequence[0][0] if alone else None
+            phases = [self._phase(number, self.groups[a:b]) for number, (a, b) in enumerate(self._phases())]
+            job = threads.Job(phases, self.threads, self.table.ctypes.data)
+            self.alone, self.execute = None, functools.partial(self.pool.run, job)
+            return
+        self.alone = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(self.code.address("step"))
         """The one native function, if calling it with (0, 1) is all there is to do."""
-
-    def array_of(self, val: Val) -> Any:
-        """A value's memory as an array."""
-        place = self.plan.places.get(val)
-        owner = self._buffer_of(val)
-        if owner in self.held:
-            return self.held[owner]
-        if val.op == CONST:
-            return val.data
-        assert place is not None and place.slot == 0, f"{val} is not in the arena"
-        offset = self.base - self.arena.ctypes.data + place.offset
-        return self.arena[offset : offset + val.bytes].view(val.dtype).reshape(val.shape)
+        self.execute = functools.partial(self.alone, 0, 1)
+        """Runs the step on what the table points to: one run of machine code, which nothing can interrupt."""
 
     def __del__(self) -> None:
         if hasattr(self, "pool"):
             self.pool.settle()
 
-    # -- running ----------------------------------------------------------------------------------------------------
 
-    def execute(self) -> None:
-        """Run the step on what the table points to."""
-        for call, given in self.sequence:
-            if given is None:
-                (val,) = call.vals
-                self.array_of(val)[...] = self._evaluate(val)
-            else:
-                call(*given)
-        for source, target in self.plan.copies:
-            self.held[target][...] = self.array_of(source)
-
-    def _evaluate(self, val: Val) -> Any:
-        """A value by NumPy."""
-        operands = [self._looked(v) for v in val.ins]
-        if val.op == "assemble":
-            made = np.zeros(val.shape, val.dtype)
-            for part, cuts in zip(operands, val.params["cuts"], strict=True):
-                made[tuple(slice(*cut) for cut in cuts)] = part
-            return made
-        with np.errstate(all="ignore"):
-            return REGISTRY[val.op].value(np, *operands, **val.params)
-
-    def _looked(self, val: Val) -> Any:
-        """A value that may be a view."""
-        if is_view(val):
-            return REGISTRY[val.op].value(np, self._looked(val.ins[0]), **val.params)
-        return self.array_of(val)
-
-
-def _like(first: tuple[Kernel | None, list[Val]], buffers: list[Val]) -> Kernel | None:
+def _like(first: tuple[Kernel, list[Val]], buffers: list[Val]) -> Kernel:
     """The kernel of a group like another one, on its own buffers."""
     kernel, others = first
-    return kernel and replace(kernel, buffers=[buffers[others.index(val)] for val in kernel.buffers])
+    return replace(kernel, buffers=[buffers[others.index(val)] for val in kernel.buffers])
 
 
 def _threads(asked: int | None) -> int:

@@ -32,8 +32,6 @@ class KernelReport:
     """Bytes."""
     operations: int
     """Floating-point ones: one for each entry of an elementwise op or a reduction, two for each product summed."""
-    native: bool
-    """Whether it is machine code. False: NumPy does it."""
     seconds: float | None = None
     """Time in a run of the step; None unless it was profiled."""
     share: float | None = None
@@ -78,8 +76,7 @@ def report(step: Compiled, plan: Plan, profile: bool) -> StepReport:
         return StepReport(threads=1, target="NumPy, op after op", arena=0, held=0, kernels=(), **common)
     seconds = times(plan.trace, engine) if profile else [None] * len(engine.groups)
     peak = peak_of(engine.target) * engine.threads if profile else 0.0
-    by_numpy = {id(part) for part in engine.parts if isinstance(part, Group)}
-    kernels = [_kernel(g, id(g) not in by_numpy, s, peak) for g, s in zip(engine.groups, seconds, strict=True)]
+    kernels = [_kernel(g, s, peak) for g, s in zip(engine.groups, seconds, strict=True)]
     return StepReport(
         threads=engine.threads, target=f"{engine.target.cpu}, vectors of {engine.target.width} bits",
         arena=engine.plan.arena, held=sum(val.bytes for val in engine.plan.table), kernels=tuple(kernels), **common,
@@ -104,7 +101,7 @@ def _plain(given: Any) -> list[str]:
     return [word for each in given for word in _plain(each)]
 
 
-def _kernel(group: Group, native: bool, seconds: float | None, peak: float) -> KernelReport:
+def _kernel(group: Group, seconds: float | None, peak: float) -> KernelReport:
     work = sum(map(operations, group.vals))
     places = [val.origin.where for val in group.vals if val.origin is not None and val.origin.where is not None]
     return KernelReport(
@@ -113,7 +110,6 @@ def _kernel(group: Group, native: bool, seconds: float | None, peak: float) -> K
         sum(_bytes_read(group, base) for base in outside(group)),
         sum(val.bytes for val in group.stored),
         work,
-        native,
         seconds,
         work / seconds / peak if seconds else None,
     )
@@ -214,7 +210,7 @@ def _row(number: int, kernel: KernelReport) -> list[str]:
     head = f"{number:>3}  {_size(kernel.read):>8} {_size(kernel.written):>8} {_count(kernel.operations):>10}"
     if kernel.seconds is not None:
         head += f"  {_time(kernel.seconds):>8} {100 * (kernel.share or 0):>5.1f}%"
-    return [f"{head}  {ops}{'' if kernel.native else '  (by NumPy)'}"]
+    return [f"{head}  {ops}"]
 
 
 def _size(count: int) -> str:

@@ -124,8 +124,8 @@ def _(k: Any) -> Any:
 
 
 @op(
-    spec=lambda x, *, axis, reverse=False: Spec(x.shape, int64 if x.dtype == bool_ else x.dtype), prec=FUNC,
-    latex=r"\operatorname{{cumsum}} {x}",
+    spec=lambda x, *, axis, reverse=False: Spec(x.shape, int64 if x.dtype == bool_ else x.dtype), kind="reduce",
+    prec=FUNC, latex=r"\operatorname{{cumsum}} {x}",
     cases=[case((2, 3, 5), axis=1), case((5,), axis=0, reverse=True), case((2, 0), axis=1)],
     says="Running totals; an entry gets the gradients of all totals that it is in.",
 )  # fmt: skip

@@ -29,6 +29,10 @@ class Scribe:
             raise AttributeError(name)
         return lambda *operands: made(self.f, *operands)
 
+    def number(self, value: float, like: Value) -> Value:
+        """A number, in as many lanes and of the same kind as `like`."""
+        return self.f.const(value, like.type)
+
     # -- arithmetic -------------------------------------------------------------------------------------------------
 
     def add(self, a: Value, b: Value) -> Value:
@@ -63,6 +67,7 @@ class Scribe:
         return x if x.type.kind == BOOL else self.f.abs(x)
 
     def sign(self, x: Value) -> Value:
+        """1, 0 or -1; 0 for nan."""
         f = self.f
         if x.type.kind == BOOL:
             return x
@@ -70,7 +75,7 @@ class Scribe:
         if not x.type.floating:
             up = f.select(f.compare("sgt", x, zero), one, zero)
             return f.select(f.compare("slt", x, zero), f.const(-1, x.type), up)
-        up = f.select(f.compare("ogt", x, zero), one, f.select(f.compare("uno", x, x), x, zero))
+        up = f.select(f.compare("ogt", x, zero), one, zero)
         return f.select(f.compare("olt", x, zero), f.const(-1, x.type), up)
 
     def floor(self, x: Value) -> Value:

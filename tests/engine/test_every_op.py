@@ -1,0 +1,180 @@
+"""The native engine computes every op of the registry, in every dtype that it takes, as its NumPy rule does; and what
+it knows of an op it has from the op's declaration."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import glassgrad as gg
+from glassgrad.engine import compile, verify
+from glassgrad.op import REGISTRY
+from glassgrad.spec import Spec
+from glassgrad.tensor import wrap
+
+DTYPES = ("float32", "float64", "int64", "int32", "bool")
+ENGINE = Path(gg.__file__).parent / "engine"
+ROUNDED = {"float32": 2e-6, "float64": 1e-14}
+NOT_NAMES = {
+    "emit/math.py": "__all__: functions have the names of the ops they are for",
+    "emit/ir.py": "instructions of LLVM",
+    "emit/flow.py": "comparisons of LLVM",
+    "emit/scribe.py": "comparisons of LLVM",
+    "emit/math_trig.py": "comparisons of LLVM",
+    "emit/matmul.py": "comparisons of LLVM",
+    "emit/skinny.py": "comparisons of LLVM",
+    "emit/conv.py": "comparisons of LLVM",
+    "emit/loops.py": "comparisons of LLVM",
+    "emit/turn.py": "comparisons of LLVM",
+    "native.py": "comparisons of LLVM",
+    "rewrite.py": "the values that every rule may make: repeated ones, and other dtypes",
+    "likeness.py": "Python's slices",
+    "fuse.py": "expand is left as it is when constants are computed",
+    "simplify.py": "expand is left as it is when constants are computed",
+}
+
+
+def cases(op):
+    for dtype in DTYPES:
+        for case in op.cases:
+            arrays = case.arrays(op, np.dtype(dtype), np.random.default_rng(0))
+            try:
+                op.spec(*[Spec(a.shape, a.dtype) for a in arrays], **case.params)
+                with np.errstate(all="ignore"):
+                    yield dtype, arrays, case.params, op.value(np, *arrays, **case.params)
+            except Exception:  # not for this dtype: the op's own tests see to what it says then
+                continue
+
+
+def agrees(found, expected, arrays):
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    if expected.dtype.kind == "f":
+        scale = max([1.0, *(float(np.abs(a).max(initial=0)) for a in arrays if a.dtype.kind == "f")])
+        close = ROUNDED[str(expected.dtype)]
+        np.testing.assert_allclose(found, expected, close * 4, close * scale * 8)
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_case(name):
+    """All cases at once, each with its operands as they are and as views."""
+    verify.ON[0] = True
+    op = REGISTRY[name]
+    found = list(cases(op))
+    assert found, "no dtype fits any case"
+
+    def run(*groups):
+        made = []
+        for xs, (_, _, params, _) in zip(groups, found, strict=True):
+            made.append(wrap(op(*[x.node for x in xs], **params)))
+            if name != "uniform01":  # its state is read whole
+                made.append(wrap(op(*[viewing(x).node for x in xs], **params)))
+        return made
+
+    go, given = compile(run, threads=1), [[gg.tensor(a) for a in arrays] for _, arrays, _, _ in found]
+    go(*given)
+    results = iter(go(*given))
+    for _, arrays, _, expected in found:
+        agrees(next(results).numpy(), expected, arrays)
+        if name != "uniform01":
+            agrees(next(results).numpy(), expected, arrays)
+
+
+def viewing(x):
+    """The tensor read in another order and put back, which no copy is made for."""
+    turned = x.permute(*reversed(range(x.ndim))) if x.ndim else x
+    return turned.permute(*reversed(range(x.ndim))) if x.ndim else turned
+
+
+AWKWARD = np.array([1.0, np.nan, -np.inf, np.inf, -0.0, 0.0, np.nan, 2.0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "name", [n for n, op in REGISTRY.items() if op.emit is not None and "float" in (op.only or "float")]
+)
+def test_nan_and_infinity_entry_by_entry(name, dtype):
+    op = REGISTRY[name]
+    count = len(op.operands)
+    grid = np.meshgrid(*[AWKWARD] * count, indexing="ij") if count < 3 else [AWKWARD] * 3
+    arrays = [a.ravel().astype(dtype) for a in grid]
+    if name == "where":
+        arrays[0] = arrays[0] > 0
+    params = {"dtype": np.dtype("float64")} if name == "cast" else {}
+    with np.errstate(all="ignore"):
+        expected = op.value(np, *arrays, **params)
+    go, xs = compile(lambda *xs: wrap(op(*[x.node for x in xs], **params))), [gg.tensor(a) for a in arrays]
+    go(*xs)
+    found = go(*xs).numpy()
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_allclose(found, expected, ROUNDED[dtype] * 4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nan_and_infinity_along_axes(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.choice(AWKWARD, (6, 19)).astype(dtype)
+    x[0], x[1, 3:] = 1.0, np.nan
+    functions = {
+        "amax": lambda x: x.amax(1), "argmax": lambda x: x.argmax(1), "sum": lambda x: x.sum(1),
+        "sort": lambda x: x.sort(dim=1)[0], "order": lambda x: x.argsort(dim=1, descending=True),
+        "columns": lambda x: x.argsort(dim=0), "cumsum": lambda x: x.cumsum(1),
+        "pool": lambda x: gg.nn.functional.max_pool1d(x[None], 3, 2, 1, return_indices=True)[1],
+    }  # fmt: skip
+    for name, function in functions.items():
+        go, given = compile(function), gg.tensor(x)
+        go(given)
+        np.testing.assert_array_equal(go(given).numpy(), function(given).numpy(), err_msg=name)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 7, 64, 1000, 4097])
+def test_sorting_keeps_the_order_of_equals(size):
+    x = gg.tensor(np.random.default_rng(size).integers(0, 9, (2, size)))
+    for descending in (False, True):
+        go = compile(lambda x, descending=descending: x.argsort(dim=1, descending=descending, stable=True))
+        go(x)
+        np.testing.assert_array_equal(go(x).numpy(), x.argsort(dim=1, descending=descending, stable=True).numpy())
+
+
+CONVOLUTIONS = [
+    {"stride": 2, "padding": 3}, {"dilation": 2, "padding": 1}, {"groups": 2}, {"stride": 3, "groups": 4}, {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("space", [(11,), (9, 10)])
+def test_convolutions_of_every_kind(space, transposed, options):
+    rng = np.random.default_rng(0)
+    F = gg.nn.functional
+    function = getattr(F, f"conv{'_transpose' * transposed}{len(space)}d")
+    groups = options.get("groups", 1)
+    x = gg.tensor(rng.integers(-3, 4, (2, 4, *space)), dtype="float64", requires_grad=True)
+    w = gg.tensor(rng.integers(-3, 4, (4, 8 // groups, *[3] * len(space))), dtype="float64", requires_grad=True)
+    w = w if transposed else gg.tensor(rng.integers(-3, 4, (8, 4 // groups, *[3] * len(space))), dtype="float64")
+    w = w.detach().requires_grad_()
+
+    def run(x, w):
+        y = function(x, w, **options)
+        return [y.detach() * 1, *gg.autograd.grad((y * y).sum(), (x, w))]
+
+    go = compile(run, threads=2)
+    go(x, w)
+    for found, expected in zip(go(x, w), run(x, w), strict=True):
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
+def test_the_engine_names_no_op():
+    """A list of ops in the engine would be knowledge of an op outside its declaration."""
+    found = {}
+    for path in ENGINE.rglob("*.py"):
+        name = path.relative_to(ENGINE).as_posix()
+        named = {
+            node.value for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in REGISTRY
+        }  # fmt: skip
+        if named and name not in NOT_NAMES:
+            found[name] = named
+    assert not found
