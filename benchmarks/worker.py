@@ -115,6 +115,12 @@ class Answering:
         self.wall += before - start
         return self.wall
 
+    def measure(self, seconds: float) -> list[float]:
+        """The seconds of each step for at least so long."""
+        self.times = array("d")
+        self.slice(seconds)
+        return list(self.times)
+
     def report(self) -> dict[str, Any]:
         return {
             "median_us": statistics.median(self.times) * 1e6,

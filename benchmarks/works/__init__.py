@@ -1,6 +1,6 @@
 """The training steps that are timed, by name, smallest first."""
 
-from works import cnn, deep, gpt, mlp, mlp_adam, xor
+from works import attention, cnn, deep, gpt, lstm, mlp, mlp_adam, rows, xor
 from works.work import Work
 
 WORKS: dict[str, Work] = {
@@ -10,4 +10,7 @@ WORKS: dict[str, Work] = {
     "deep": deep.WORK,
     "cnn": cnn.WORK,
     "gpt": gpt.WORK,
+    "lstm": lstm.WORK,
+    "rows": rows.WORK,
+    "attention": attention.WORK,
 }
