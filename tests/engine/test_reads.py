@@ -1,6 +1,7 @@
 """What a compiled step reads outside of tensors - globals, outer variables, attributes, dicts - is read anew when it
 changes; what it changes there itself is refused."""
 
+import cProfile
 import random
 import sys
 import types
@@ -297,3 +298,13 @@ def test_a_profile_function_stays():
         assert sys.getprofile() is profile
     finally:
         sys.setprofile(None)
+
+
+def test_cprofile_goes_on():
+    go = compile(lambda x: x * 2)
+    go(gg.ones(2))
+    with cProfile.Profile() as profile:
+        go(gg.ones(2))
+        sorted([2, 1])
+    names = {row.code if isinstance(row.code, str) else row.code.co_name for row in profile.getstats()}
+    assert any("sorted" in name for name in names)

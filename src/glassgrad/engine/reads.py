@@ -119,7 +119,9 @@ class Reading:
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.setprofile(self.outer)
+        sys.setprofile(self.outer if callable(self.outer) else None)
+        if hasattr(self.outer, "enable"):  # cProfile, which is no function
+            self.outer.enable()
         self.old.clear()
         if self.collecting:
             gc.enable()
