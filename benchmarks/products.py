@@ -91,9 +91,8 @@ def main() -> None:
             cells.append(f"{work / ours:6.1f} {work / theirs:6.1f} {theirs / ours:5.2f}")
         print(f"{m:5}{k:5}{n:5}  {'  |  '.join(cells)}", flush=True)
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-    print(
-        f"least {min(ratios):.2f}, geometric mean {mean:.2f}, {sum(r >= 0.9 for r in ratios)} of {len(ratios)} at 0.9 or more"
-    )
+    good = sum(ratio >= 0.9 for ratio in ratios)
+    print(f"least {min(ratios):.2f}, geometric mean {mean:.2f}, {good} of {len(ratios)} at 0.9 or more")
 
 
 if __name__ == "__main__":

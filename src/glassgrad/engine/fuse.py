@@ -13,8 +13,19 @@ from __future__ import annotations
 from typing import Any
 
 from .access import Access, access, in_order, is_view
-from .dims import refine, split_strides, spread_flags
-from .groups import FULL, MOST, ROW, Group, accesses, is_elementwise, is_product, is_reduction, repeats
+from .dims import refine, spread_flags
+from .groups import (
+    FULL,
+    MOST,
+    ROW,
+    Group,
+    accesses,
+    columns_together,
+    is_elementwise,
+    is_product,
+    is_reduction,
+    repeats,
+)
 from .program import CONST, INPUT, Program, Val
 from .recompute import recompute
 
@@ -212,26 +223,6 @@ class Fuser:
         for number, group in enumerate(result):
             group.number = number
         return result
-
-
-def columns_together(group: Group, val: Val) -> bool:
-    """Whether everything that a value takes from outside lies evenly along the columns of a product's result."""
-    refined = refine([group.shape, val.shape])
-    if refined is None:
-        return False
-    at, size = len(refined), 1
-    while size < group.columns:
-        at -= 1
-        size *= refined[at]
-    if size != group.columns:
-        return False
-    for source, found in zip(val.ins, accesses(val), strict=True):
-        strides = [0] * len(refined) if not source.shape else split_strides(source.shape, found.strides, refined)
-        if strides is None:
-            return False
-        if any(strides[d] != strides[d + 1] * refined[d + 1] for d in range(at, len(refined) - 1)):
-            return False
-    return True
 
 
 def fuse(program: Program) -> list[Group]:

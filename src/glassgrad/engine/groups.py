@@ -123,3 +123,39 @@ def repeats(group: Group, found: Access, shape: tuple[int, ...]) -> bool:
             return False
         step *= 1 if reduced else n
     return True
+
+
+def columns_together(group: Group, val: Val) -> bool:
+    """Whether everything that a value takes from outside lies evenly along the columns of a product's result."""
+    refined = refine([group.shape, val.shape])
+    if refined is None:
+        return False
+    at, size = len(refined), 1
+    while size < group.columns:
+        at -= 1
+        size *= refined[at]
+    if size != group.columns:
+        return False
+    for source, found in zip(val.ins, accesses(val), strict=True):
+        strides = [0] * len(refined) if not source.shape else split_strides(source.shape, found.strides, refined)
+        if strides is None:
+            return False
+        if any(strides[d] != strides[d + 1] * refined[d + 1] for d in range(at, len(refined) - 1)):
+            return False
+    return True
+
+
+def stages(group: Group) -> tuple[dict[Val, int], dict[Val, int]]:
+    """In which way along its rows a loop group computes each full value, and before which each row value is there: a
+    new one begins where a reduction must be complete."""
+    stage: dict[Val, int] = {}
+    avail: dict[Val, int] = {}
+    for val in group.vals:
+        inside = [a.base for a in accesses(val) if a.base in group.level]
+        full = max((stage[b] for b in inside if group.level[b] == FULL), default=0)
+        rows = max((avail[b] for b in inside if group.level[b] == ROW), default=0)
+        if group.level[val] == FULL:
+            stage[val] = max(full, rows)
+        else:
+            avail[val] = full + 1 if is_reduction(val) else rows
+    return stage, avail

@@ -178,9 +178,11 @@ class Native:
         return replace(kernel, name=name)
 
     def _buffer_of(self, val: Val) -> Val:
-        """The value that stands for the memory of `val`: an update written over an old value has the old one's."""
+        """The value that stands for the memory of `val`: what is written over an old value has the old one's."""
         target = self.updates.get(val)
-        return target if target is not None and self.plan.places[val] == self.plan.places[target] else val
+        if target is not None and self.plan.places[val] == self.plan.places[target]:
+            return target
+        return self.plan.owners.get(val, val)
 
     def _function(
         self, module: Module, name: str, params: list[tuple[str, Type]], kernels: list[tuple[Group, Kernel]], last: bool

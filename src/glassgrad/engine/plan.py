@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .access import in_order
-from .groups import FULL, ROW, Group, accesses, is_elementwise, is_product, outside
+from .groups import FULL, ROW, Group, accesses, is_elementwise, is_product, is_reduction, outside, stages
 from .program import CONST, INPUT, Val
 
 ALIGN = 64
@@ -37,6 +37,8 @@ class Plan:
     """What the slots of the table from 1 on point to: inputs, constants, results."""
     copies: list[tuple[Val, Val]]
     """Updates to be copied at the end: from, to."""
+    owners: dict[Val, Val]
+    """Whose memory a value is written over, entry for entry, as nobody needs what is there any more."""
     order: list[Group]
 
 
@@ -69,15 +71,54 @@ def plan(groups: list[Group], outputs: Sequence[Val], updates: Mapping[Val, Val]
         else:
             slot(target)
             copies.append((output, target))
-    last = len(groups)
-    spans = []
-    for val, group in home.items():
-        if val not in places:
-            end = max(readers.get(val, [group.number]))
-            end = last if any(val is source for source, _ in copies) else end
-            spans.append((val, group.number, end))
-    arena = _pack(spans, places)
-    return Plan(places, arena, table, copies, groups)
+    sources = {source for source, _ in copies}
+    ends = {
+        val: len(groups) if val in sources else max(readers.get(val, [group.number]))
+        for val, group in home.items() if val not in places
+    }  # fmt: skip
+    owners = _owners(groups, ends)
+    spans: dict[Val, tuple[int, int]] = {}
+    for val, end in ends.items():
+        owner = owners.get(val, val)
+        start, until = spans.get(owner, (home[owner].number, end))
+        spans[owner] = start, max(until, end)
+    arena = _pack([(val, start, end) for val, (start, end) in spans.items()], places)
+    places |= {val: places[owner] for val, owner in owners.items()}
+    return Plan(places, arena, table, copies, owners, groups)
+
+
+def _owners(groups: list[Group], ends: Mapping[Val, int]) -> dict[Val, Val]:
+    """Which values take over the memory of others, that are read for the last time where these are written."""
+    owners: dict[Val, Val] = {}
+    gone: set[Val] = set()
+    for group in groups:
+        for new in group.stored:
+            if new not in ends or group.level[new] != FULL:
+                continue
+            for old in outside(group):
+                fits = old in ends and old not in gone and (old.shape, old.dtype) == (new.shape, new.dtype)
+                if fits and ends[old] == group.number and _last_read(group, new, old):
+                    owners[new] = owners.get(old, old)
+                    gone.add(old)
+                    break
+    return owners
+
+
+def _last_read(group: Group, new: Val, old: Val) -> bool:
+    """Whether each entry of `old` has been read for the last time when that of `new` is written in its place."""
+    if not (group.kind == "loop" or is_product(group.kind)):
+        return False
+    if group.kind == "loop":
+        stage, avail = stages(group)
+        if stage[new] < max((*stage.values(), *avail.values())):
+            return False  # what is cheap is computed from `old` again in a later stage
+    for val in group.vals:
+        for source, found in zip(val.ins, accesses(val), strict=True):
+            if found.base is old:
+                entry_for_entry = is_reduction(val) or (is_elementwise(val) and group.level[val] == FULL)
+                if not entry_for_entry or not in_order(found, source.shape):
+                    return False
+    return True
 
 
 def _over(group: Group, new: Val, old: Val, readers: list[int]) -> bool:

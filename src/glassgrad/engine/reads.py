@@ -110,7 +110,8 @@ class Reading:
     def __enter__(self) -> Reading:
         self._source("random", random)
         self._source("numpy.random", np.random)
-        self.outer, self.collecting = sys.getprofile(), gc.isenabled()
+        self.outer: Any = sys.getprofile()
+        self.collecting = gc.isenabled()
         gc.disable()  # what runs when rubbish is collected has nothing to do with the step
         self.old = gc.get_objects()  # held, so that nothing new comes to lie where one of them was
         self.known = set(map(id, self.old))

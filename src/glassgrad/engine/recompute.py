@@ -1,4 +1,5 @@
-"""Cheap values computed again where they are used, rather than written and read."""
+"""Values computed again where they are used, rather than written and read: that saves memory, and time where memory is
+what a kernel waits for. The backward pass of an activation then needs what that was computed from, and no more."""
 
 from __future__ import annotations
 
@@ -6,43 +7,86 @@ from collections.abc import Sequence
 
 from .access import in_order
 from .dims import refine
-from .groups import FULL, Group, accesses, is_cheap, is_elementwise, is_product, is_reduction, outside
+from .groups import (
+    FULL,
+    MOST,
+    Group,
+    accesses,
+    columns_together,
+    is_cheap,
+    is_elementwise,
+    is_product,
+    is_reduction,
+    outside,
+)
 from .program import CONST, INPUT, Val
+
+DEAR = 2
+"""Functions that may be computed a second time for a value."""
+SMALL = 16
+"""A value is small beside another one if it is so many times smaller: whether it is stored does not matter."""
 
 
 def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
-    """Have a cheap value computed again where it is used, when that takes one load and saves a store. Returns whether
+    """Have values computed again where they are used, if that takes no more loads and saves a store. Returns whether
     anything was changed; what is stored must be found anew then."""
     stored = {val for group in groups for val in group.stored} - set(outputs)
     readers: dict[Val, list[Group]] = {}
     for group in groups:
         for base in outside(group):
             readers.setdefault(base, []).append(group)
-    changed = False
+    home: dict[Val, Group] = {}
     for group in groups:
+        for val in group.vals:
+            home.setdefault(val, group)
+    changed = False
+    for group in reversed(groups):
         for val in reversed(group.stored):
-            if val not in stored or not is_cheap(val) or group.level[val] != FULL or not val.shape:
+            if val not in stored or not is_elementwise(val) or group.level[val] != FULL or not val.shape:
                 continue
-            needs = [a for a in accesses(val) if a.base.op != CONST]
-            loads = {a.base for a in needs if a.base.size > 1}
-            if len(loads) > 1 or any(a.base.op != INPUT and a.base not in stored for a in needs):
-                continue
+            steps = _steps(val, stored, home)
             users = readers.get(val, [])
-            if all(_takes(user, val) for user in users):
-                for user in users:
-                    _take(user, val)
-                stored.discard(val)
-                changed = True
+            if steps is None or not all(_takes(user, val, steps) for user in users):
+                continue
+            for user in users:
+                _take(user, steps)
+            stored.discard(val)
+            changed = True
     return changed
 
 
-def _takes(group: Group, val: Val) -> bool:
-    """Whether a group can compute a value of another group by itself: it uses it entry for entry."""
-    if (
-        not (group.kind == "loop" or is_product(group.kind))
-        or val.size != group.size
-        or refine([group.shape, val.shape]) is None
-    ):
+def _steps(val: Val, stored: set[Val], home: dict[Val, Group]) -> list[Val] | None:
+    """What must be computed to have a value from others that are in memory anyway, in order; None where that is more
+    than it is worth."""
+    found: list[Val] = []
+    seen: set[Val] = set()
+    stack = [(val, False)]
+    while stack:
+        each, ready = stack.pop()
+        if ready:
+            found.append(each)
+            continue
+        if each in seen:
+            continue
+        seen.add(each)
+        stack.append((each, True))
+        for found_at in accesses(each):
+            base = found_at.base
+            in_memory = base.op in (INPUT, CONST) or (base in stored and base is not val)
+            if in_memory or base.size * SMALL <= val.size or base in seen:
+                continue
+            if not is_elementwise(base) or home[base].level[base] != FULL or home[base] is not home[val]:
+                return None
+            stack.append((base, False))
+    return found if sum(not is_cheap(each) for each in found) <= DEAR else None
+
+
+def _takes(group: Group, val: Val, steps: list[Val]) -> bool:
+    """Whether a group can do these steps by itself for a value of another group: it uses it entry for entry, and needs
+    no more from memory than without."""
+    if not (group.kind == "loop" or is_product(group.kind)):
+        return False
+    if val.size != group.size or refine([group.shape, val.shape]) is None:
         return False
     for user in group.vals:
         for found in accesses(user):
@@ -54,13 +98,29 @@ def _takes(group: Group, val: Val) -> bool:
                     return False
                 if not in_order(found, shape):
                     return False
-    inside = [a for a in accesses(val) if a.base in group.level]
-    return all(group.level[a.base] == FULL and in_order(a, val.shape) for a in inside)
+    new = [step for step in steps if step not in group.level]
+    read = set(outside(group))
+    loads = {a.base for s in new for a in accesses(s) if a.base not in steps and a.base.size * SMALL > val.size}
+    if len(group.vals) + len(new) > MOST + 12 or len(loads - read - set(group.level)) > 1:
+        return False
+    return all(_fits(group, step, steps) for step in new)
 
 
-def _take(group: Group, val: Val) -> None:
-    """Put a copy of the computation in front of its first use."""
-    place = next(i for i, user in enumerate(group.vals) if any(a.base is val for a in accesses(user)))
-    after = [i + 1 for i, v in enumerate(group.vals) if any(a.base is v for a in accesses(val))]
-    group.vals.insert(max(after, default=place), val)
-    group.level[val] = FULL
+def _fits(group: Group, step: Val, steps: list[Val]) -> bool:
+    if step.size != group.size or refine([group.shape, step.shape]) is None:
+        return False
+    if is_product(group.kind) and not columns_together(group, step):
+        return False
+    inside = [a for a in accesses(step) if a.base in group.level or a.base in steps]
+    return all(
+        (a.base in steps or group.level[a.base] == FULL) and in_order(a, step.shape) for a in inside
+    )  # fmt: skip
+
+
+def _take(group: Group, steps: list[Val]) -> None:
+    """Add the steps, in the order in which values were made; a product stays the first."""
+    for step in steps:
+        if step not in group.level:
+            group.vals.append(step)
+            group.level[step] = FULL
+    group.vals.sort(key=lambda val: (not is_product(val.op), val.id))

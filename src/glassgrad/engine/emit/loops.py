@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...op import REGISTRY
-from ..groups import FULL, ROW, Group, accesses, is_cheap, is_reduction
+from ..groups import FULL, ROW, Group, accesses, is_cheap, is_reduction, stages
 from ..program import Val
 from .ir import Module
 from .scribe import Scribe
@@ -59,19 +59,7 @@ class LoopWriter:
         self.name = name
         wide = any(v.dtype.name in ("float64",) for v in group.vals if group.level[v] == FULL and v.shape)
         self.width = width // (64 if wide else 32)
-        self.stage: dict[Val, int] = {}
-        self.avail: dict[Val, int] = {}
-        self._stages()
-
-    def _stages(self) -> None:
-        for val in self.group.vals:
-            inside = [a.base for a in accesses(val) if a.base in self.group.level]
-            full = max((self.stage[b] for b in inside if self.group.level[b] == FULL), default=0)
-            rows = max((self.avail[b] for b in inside if self.group.level[b] == ROW), default=0)
-            if self.group.level[val] == FULL:
-                self.stage[val] = max(full, rows)
-            else:
-                self.avail[val] = full + 1 if is_reduction(val) else rows
+        self.stage, self.avail = stages(group)
 
     # -- the two schedules ------------------------------------------------------------------------------------------
 
