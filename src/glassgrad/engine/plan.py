@@ -96,7 +96,7 @@ def _owners(groups: list[Group], ends: Mapping[Val, int]) -> dict[Val, Val]:
             if new not in ends or group.level[new] != FULL:
                 continue
             for old in outside(group):
-                fits = old in ends and old not in gone and (old.shape, old.dtype) == (new.shape, new.dtype)
+                fits = old in ends and old not in gone and (old.size, old.dtype) == (new.size, new.dtype)
                 if fits and ends[old] == group.number and _last_read(group, new, old):
                     owners[new] = owners.get(old, old)
                     gone.add(old)

@@ -39,19 +39,28 @@ def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
     for group in groups:
         for val in group.vals:
             home.setdefault(val, group)
+
+    def steps_of(val: Val, group: Group, kept: set[Val]) -> list[Val] | None:
+        """How `val` can be had again by all that read it; None where it had better be stored."""
+        if val not in stored or not is_elementwise(val) or group.level[val] != FULL or not val.shape:
+            return None
+        steps = _steps(val, kept, home)
+        return steps if steps and all(_takes(user, val, steps) for user in readers.get(val, [])) else None
+
     changed = False
     for group in reversed(groups):
+        root = group.vals[0]
+        if is_product(group.kind) and root not in stored:  # one product in place of several values made from it
+            instead = stored | {root}
+            if sum(steps_of(val, group, instead) is not None for val in group.stored) > 1:
+                stored.add(root)
         for val in reversed(group.stored):
-            if val not in stored or not is_elementwise(val) or group.level[val] != FULL or not val.shape:
-                continue
-            steps = _steps(val, stored, home)
-            users = readers.get(val, [])
-            if steps is None or not all(_takes(user, val, steps) for user in users):
-                continue
-            for user in users:
-                _take(user, steps)
-            stored.discard(val)
-            changed = True
+            steps = steps_of(val, group, stored)
+            if steps is not None:
+                for user in readers.get(val, []):
+                    _take(user, steps)
+                stored.discard(val)
+                changed = True
     return changed
 
 

@@ -51,7 +51,7 @@ def scaled_dot_product_attention(
         raise ArgumentError("attn_mask and is_causal are two masks: give one", fix="put the triangle into attn_mask")
     if enable_gqa:
         key, value = _repeat_heads(key, query.shape[-3]), _repeat_heads(value, query.shape[-3])
-    scores = (query * (1.0 / math.sqrt(query.shape[-1]) if scale is None else scale)) @ key.mT
+    scores = (query @ key.mT) * (1.0 / math.sqrt(query.shape[-1]) if scale is None else scale)
     if is_causal:
         # Every query sees at least the first key, so no row is empty.
         seen = fn.ones(tuple(scores.shape[-2:]), dtype=fn.bool).tril()
