@@ -260,6 +260,21 @@ def test_an_activation_keeps_its_input_alone(activation):
     assert go.report().arena <= 3 * 64 * 64 * 4
 
 
+def test_a_product_reads_its_operand_from_memory():
+    """An output is in memory anyway: what comes after a product of it is not to make it anew before the product."""
+
+    def step(x):
+        y = (x @ x).relu()
+        z = y * 2
+        return y, (y.reshape(1, 4, 4) @ y.reshape(1, 4, 4)) * (z * 3).reshape(1, 4, 4), z.sum()
+
+    x = gg.randn(4, 4)
+    go = compile(step, threads=1)
+    go(x)
+    for found, expected in zip(go(x), step(x), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-5)
+
+
 # -- memory ----------------------------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,8 @@ SMALL = 16
 def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
     """Have values computed again where they are used, if that takes no more loads and saves a store. Returns whether
     anything was changed; what is stored must be found anew then."""
-    stored = {val for group in groups for val in group.stored} - set(outputs)
+    stored = {val for group in groups for val in group.stored}
+    fixed = set(outputs)
     readers: dict[Val, list[Group]] = {}
     for group in groups:
         for base in outside(group):
@@ -42,7 +43,7 @@ def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
 
     def steps_of(val: Val, group: Group, kept: set[Val]) -> list[Val] | None:
         """How `val` can be had again by all that read it; None where it had better be stored."""
-        if val not in stored or not is_elementwise(val) or group.level[val] != FULL or not val.shape:
+        if val in fixed or not is_elementwise(val) or group.level[val] != FULL or not val.shape:
             return None
         steps = _steps(val, kept, home)
         return steps if steps and all(_takes(user, val, steps) for user in readers.get(val, [])) else None
