@@ -40,7 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Each example is compiled, so making a failing one smaller would take minutes: its steps are printed instead.
     phases = [Phase.explicit, Phase.reuse, Phase.generate]
     native = config.getoption("--native-graphs")
-    settings.register_profile("native_graphs", settings(), max_examples=native, phases=phases)
+    for name, share in {"native_graphs": 1, "native_graphs_torch": 2, "native_graphs_odd": 4}.items():
+        settings.register_profile(name, settings(), max_examples=-(-native // share), phases=phases)
     if not hasattr(config, "workerinput"):  # machine code of these tests alone, whatever the user has on disk
         os.environ["GLASSGRAD_CACHE"] = tempfile.mkdtemp(prefix="glassgrad-tests-")
 

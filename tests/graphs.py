@@ -15,6 +15,9 @@ Step = Callable[..., Any]
 Shape = tuple[int, ...]
 
 SHAPES: list[Shape] = [(), (3,), (4,), (2, 3), (3, 2), (2, 1), (1, 3), (2, 3, 4), (2, 2, 3), (2, 3, 5, 4)]
+ODD: list[Shape] = [(17,), (2, 33), (65, 3), (129,), (1, 5, 31), (7, 15), (64, 2)]
+"""A little more or less than vectors hold."""
+EMPTY: list[Shape] = [(0,), (2, 0), (0, 3), (2, 0, 3), (3, 1, 0)]
 LARGEST = 400
 FAR = 1e-6
 """How far a point must be from a kink or a tie: nearer, the last bit of rounding decides, and both may be right."""
@@ -85,6 +88,10 @@ TIED: dict[str, Step] = {
 ALONG: dict[str, Step] = {
     "sum": lambda m, x, d: x.sum(d),
     "sum kept": lambda m, x, d: m.sum(x, d, keepdim=True),
+    "sum of two": lambda m, x, d: x.sum((d, (d + 1) % x.ndim)) if x.ndim > 1 else x.sum(d),
+    "mean of the others": lambda m, x, d: (
+        x.mean([a for a in range(x.ndim) if a != d], keepdim=True) if x.ndim > 1 else x
+    ),
     "mean": lambda m, x, d: x.mean(d),
     "var": lambda m, x, d: x.var(d, correction=0),
     "std": lambda m, x, d: (x.var(d, correction=0, keepdim=True) + 0.1).sqrt(),

@@ -275,6 +275,22 @@ def test_a_product_reads_its_operand_from_memory():
         np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-5)
 
 
+def test_what_is_stored_later_is_not_read_before():
+    """What depends on arguments alone is computed where it is needed; as an output it is written at the very end."""
+
+    def step(x):
+        low = gg.where(x < 0, x, 0.5)
+        rows = low.amax(1, keepdim=True)
+        inner = (low - rows).exp()
+        return low, (inner.sum(1, keepdim=True) * inner).mT @ gg.ones(8, 3), inner * 2
+
+    x = gg.randn(8, 65)
+    go = compile(step, threads=1)
+    go(x)
+    for found, expected in zip(go(x), step(x), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-5)
+
+
 # -- memory ----------------------------------------------------------------------------------------------------------
 
 

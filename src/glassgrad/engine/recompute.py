@@ -10,6 +10,7 @@ from .dims import refine
 from .groups import (
     FULL,
     MOST,
+    ROW,
     Group,
     accesses,
     columns_together,
@@ -30,7 +31,7 @@ SMALL = 16
 def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
     """Have values computed again where they are used, if that takes no more loads and saves a store. Returns whether
     anything was changed; what is stored must be found anew then."""
-    stored = {val for group in groups for val in group.stored}
+    stored = {val: group.number for group in groups for val in group.stored}
     fixed = set(outputs)
     readers: dict[Val, list[Group]] = {}
     for group in groups:
@@ -41,7 +42,7 @@ def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
         for val in group.vals:
             home.setdefault(val, group)
 
-    def steps_of(val: Val, group: Group, kept: set[Val]) -> list[Val] | None:
+    def steps_of(val: Val, group: Group, kept: dict[Val, int]) -> list[Val] | None:
         """How `val` can be had again by all that read it; None where it had better be stored."""
         if val in fixed or not is_elementwise(val) or group.level[val] != FULL or not val.shape:
             return None
@@ -52,20 +53,20 @@ def recompute(groups: list[Group], outputs: Sequence[Val]) -> bool:
     for group in reversed(groups):
         root = group.vals[0]
         if is_product(group.kind) and root not in stored:  # one product in place of several values made from it
-            instead = stored | {root}
+            instead = stored | {root: group.number}
             if sum(steps_of(val, group, instead) is not None for val in group.stored) > 1:
-                stored.add(root)
+                stored[root] = group.number
         for val in reversed(group.stored):
             steps = steps_of(val, group, stored)
             if steps is not None:
                 for user in readers.get(val, []):
                     _take(user, steps)
-                stored.discard(val)
+                stored.pop(val)
                 changed = True
     return changed
 
 
-def _steps(val: Val, stored: set[Val], home: dict[Val, Group]) -> list[Val] | None:
+def _steps(val: Val, stored: dict[Val, int], home: dict[Val, Group]) -> list[Val] | None:
     """What must be computed to have a value from others that are in memory anyway, in order; None where that is more
     than it is worth."""
     found: list[Val] = []
@@ -82,10 +83,12 @@ def _steps(val: Val, stored: set[Val], home: dict[Val, Group]) -> list[Val] | No
         stack.append((each, True))
         for found_at in accesses(each):
             base = found_at.base
-            in_memory = base.op in (INPUT, CONST) or (base in stored and base is not val)
-            if in_memory or base.size * SMALL <= val.size or base in seen:
+            group = home[val]
+            before = base.op in (INPUT, CONST) or stored.get(base, group.number + 1) <= group.number
+            of_rows = group.level.get(base) == ROW and base.size * SMALL <= val.size
+            if (before and base is not val) or of_rows or base in seen:
                 continue
-            if not is_elementwise(base) or home[base].level[base] != FULL or home[base] is not home[val]:
+            if not is_elementwise(base) or group.level.get(base) != FULL:
                 return None
             stack.append((base, False))
     return found if sum(not is_cheap(each) for each in found) <= DEAR else None
