@@ -108,10 +108,8 @@ def _last_read(group: Group, new: Val, old: Val) -> bool:
     """Whether each entry of `old` has been read for the last time when that of `new` is written in its place."""
     if not (group.kind == "loop" or is_product(group.kind)):
         return False
-    if group.kind == "loop":
-        stage, avail = stages(group)
-        if stage[new] < max((*stage.values(), *avail.values())):
-            return False  # what is cheap is computed from `old` again in a later stage
+    if group.kind == "loop" and _needed_after(group, new, old):
+        return False
     for val in group.vals:
         for source, found in zip(val.ins, accesses(val), strict=True):
             if found.base is old:
@@ -136,6 +134,21 @@ def _over(group: Group, new: Val, old: Val, readers: list[int]) -> bool:
             if group.level[val] != group.level[new] or (group.level[new] == FULL and group.reduced is not None):
                 return False
     return group.level[new] in (FULL, ROW)
+
+
+def _needed_after(group: Group, new: Val, old: Val) -> bool:
+    """Whether a stage of a loop group after the one that writes `new` may read `old`: what a later stage needs of the
+    values before it may be computed again there."""
+    stage, avail = stages(group)
+    made_of: set[Val] = {old}
+    for val in group.vals:
+        if any(found.base in made_of for found in accesses(val)):
+            read_in = avail[val] - 1 if is_reduction(val) else stage.get(val, 0)
+            if read_in > stage[new]:
+                return True
+            if group.level[val] == FULL:
+                made_of.add(val)
+    return False
 
 
 def _pack(spans: list[tuple[Val, int, int]], places: dict[Val, Place]) -> int:
