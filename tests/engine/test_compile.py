@@ -368,3 +368,22 @@ def test_an_ignored_class_is_no_bad_index(engine):
         assert loss(x, y).item() == pytest.approx(nn.functional.cross_entropy(x, y, ignore_index=-7).item(), rel=1e-6)
     with pytest.raises(gg.GlassgradError, match="class index -8"):
         loss(x, gg.tensor([0, -8, 1]))
+
+
+@engines
+@pytest.mark.parametrize("pick", ["gather", "index", "embedding", "loss"])
+def test_an_index_that_the_step_computes_is_reported_out_of_range(pick, engine):
+    table = gg.arange(12.0).reshape(4, 3)
+    picks = {
+        "gather": lambda i: table.gather(0, i.reshape(-1, 1).expand(2, 3)),
+        "index": lambda i: table[i],
+        "embedding": lambda i: F.embedding(i, table),
+        "loss": lambda i: F.cross_entropy(table[:2].detach(), i),
+    }
+    go = compile(lambda x: picks[pick]((x * 2).to(gg.int64)), engine=engine)
+    good, bad = (gg.tensor([[1.0, 0.0], [0.5, 1.0]]), gg.tensor([[1.0, 0.0], [9.0, 1.0]]))
+    go(good[0]), go(good[0])
+    assert go(good[1]).tolist() == picks[pick]((good[1] * 2).to(gg.int64)).tolist()
+    with pytest.raises(gg.GlassgradError, match="out of range"):
+        go(bad[1])
+    assert go(good[1]).tolist() == picks[pick]((good[1] * 2).to(gg.int64)).tolist()

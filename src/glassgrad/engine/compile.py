@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import STATE, leaf
-from ..errors import ArgumentError, GradError, TraceError, line_of
-from ..graph import Graph, Node
-from ..op import ATOM, Op
-from ..spec import Spec
+from ..errors import ArgumentError, IndexRangeError, TraceError, line_of
+from ..graph import Graph
 from ..tensor import Tensor, wrap
 from .bind import Binding
 from .guards import Guards
@@ -24,6 +22,7 @@ from .interpret import Interpreter
 from .locks import Undisturbed, alone, lock_of, making
 from .quick import MISS, Quick
 from .report import StepReport, graph_of, report
+from .results import CLAMP, all_slots, cut, gradient_inside, watch_index
 from .trace import Cold, escaped, filled, flatten, specs_of, trace
 from .traced import Slot, Trace
 
@@ -59,7 +58,8 @@ def compile(
     Raises:
         TraceError: a value read in the step, state that grows, shapes that depend on values, random numbers that are
             not glassgrad's, a plain number that is another one in every call; names the line.
-        IndexRangeError: an index that comes from outside and is out of range; nothing is changed then.
+        IndexRangeError: an index out of range. If it came from outside, nothing is changed; if the step computed it,
+            the step has run.
 
     Example:
         >>> import glassgrad
@@ -250,18 +250,6 @@ def _constants(given: Any) -> Any:
     return (type(given), given)
 
 
-def _cut_rule(g: Node, y: Node, x: Node) -> Node:
-    raise GradError(
-        "backward through the result of a compiled function: its graph is inside the compiled code",
-        fix="compile the whole step, with its backward, or call the plain function",
-    )
-
-
-RESULT = Op("compiled", lambda xp, x: x, lambda x: x, "{x}", ATOM, "The result of a compiled function.", (), "compiled")
-RESULT.vjp(_cut_rule)
-_MARK = Node(None, (), {}, np.zeros(()), True, None)
-
-
 def _engine(name: str) -> Callable[..., Any]:
     if name == "interpret":
         return lambda made, _threads: Interpreter(made)
@@ -280,7 +268,7 @@ class Plan:
         self.engine = _engine(engine)(made, threads)
         self.lock = lock_of([cell for cell, _ in made.cells] + [cell for cell, _ in made.updates])
         """Held while the engine runs: its memory is one call's at a time, and so are the tensors that it changes."""
-        self.cut = any(slot.cut for slot in _all_slots(made.results))
+        self.cut = any(slot.cut for slot in all_slots(made.results))
         self.unbound = [cell for cell, _ in made.updates]
         """Cells that are rebound after a call, rather than written in place by the machine code."""
         self.run: Callable[[Sequence[Tensor]], Any] = self._interpreted
@@ -317,7 +305,10 @@ class Plan:
             arrays = [tensors[number].value for number, _ in made.arguments]
             arrays += [cell.value for cell, _ in made.cells]
             arrays += [np.float64(option.read()) for option in made.options]
-            outputs = self.engine.run(arrays)
+            try:
+                outputs = self.engine.run(arrays)
+            except IndexError as error:
+                raise IndexRangeError(f"an index that the step computes is out of range: {error}", fix=CLAMP) from None
             with Undisturbed():
                 self.interpreted += 1
                 self.mark()
@@ -339,46 +330,8 @@ class Plan:
         made = self.trace
         for action, args, kwargs in made.deferred:
             action(*filled(args, results), **filled(kwargs, results))
+        for number, check in made.watched:
+            watch_index(results[number].value, check)
         if self.cut:
-            _cut(made.results, results)
+            cut(made.results, results)
         return filled(made.results, results)
-
-
-def _cut(slots: Any, results: list[Tensor]) -> None:
-    """Marks the results whose gradient would go back into the step, so that backward from them is an error."""
-    for slot in _all_slots(slots):
-        if slot.cut:
-            held = results[slot.number]
-            node = Node(RESULT, (_MARK,), {}, held.value, True, None)
-            results[slot.number] = wrap(node)
-
-
-def _all_slots(given: Any) -> list[Slot]:
-    if isinstance(given, Slot):
-        return [given]
-    if isinstance(given, dict):
-        return [slot for value in given.values() for slot in _all_slots(value)]
-    if isinstance(given, (list, tuple)):
-        return [slot for value in given for slot in _all_slots(value)]
-    return []
-
-
-def gradient_inside(cell: Tensor) -> Tensor:
-    """What stands in ``.grad`` after a compiled step: it says, to whoever reads it, where the gradient is to be had."""
-    node = cell._node
-    return wrap(leaf(_Inside(Spec(node.shape, node.dtype))))
-
-
-class _Inside:
-    """The value of a gradient that was not kept."""
-
-    def __init__(self, spec: Spec) -> None:
-        self.shape, self.dtype = spec.shape, spec.dtype
-
-    def read(self, *_: object, **__: object) -> Any:
-        raise GradError(
-            "the gradients of a compiled step stay inside it: they are computed, used and overwritten there",
-            fix="return p.grad from the step to have it, or call the plain function",
-        )
-
-    __array__ = __array_ufunc__ = __array_function__ = __getattr__ = __getitem__ = __len__ = __iter__ = read

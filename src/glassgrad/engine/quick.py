@@ -172,7 +172,7 @@ class Quick:
             return "finish(found, args)"
         made = self.plan.trace
         results = [f"wrap(Node(None, (), NOTHING, y{n}, False, None))" for n in range(len(self.binding.results))]
-        if isinstance(made.results, Slot) and not made.deferred and not self.plan.cut:
+        if isinstance(made.results, Slot) and not (made.deferred or made.watched or self.plan.cut):
             return results[made.results.number]
         return f"complete([{', '.join(results)}])"
 

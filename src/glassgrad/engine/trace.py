@@ -257,6 +257,11 @@ def _finish(
     ]  # fmt: skip
     read = _arrays_read(tracer.steps, values, [value for _, value in (*updates, *argument_updates)])
     cells, sharing = _cells_of(read, old_cells)
+    inspections, computed = _inspections(tracer, known, cells)
+    watched = []
+    for value, check in computed:
+        values.append(value)
+        watched.append((len(values) - 1, check))
     made = Trace(
         steps=tracer.steps,
         arguments=[*known.values()],
@@ -272,7 +277,8 @@ def _finish(
         groups=list(tracer.groups.values()),
         modules=list(tracer.modules.values()),
         optimizers=list(tracer.optimizers.values()),
-        inspections=_inspections(tracer, known, cells),
+        inspections=inspections,
+        watched=watched,
         reads=reads,
     )
     return made, sharing
@@ -280,13 +286,13 @@ def _finish(
 
 def _inspections(
     tracer: Tracer, known: dict[int, tuple[int, Symbol]], cells: list[tuple[Tensor, Any]]
-) -> list[Inspection]:
-    """The checks of values that come from outside; kernels never read or write outside of an array,
-    whatever the step itself computes."""
+) -> tuple[list[Inspection], list[tuple[Any, Callable[[Any], object]]]]:
+    """The checks of values that come from outside, before a run, and those of what the step computes, after it; kernels
+    never read or write outside of an array, whatever the step computes."""
     made = {id(step.out): step for step in tracer.steps if len(step.inputs) == 1 and step.op.kind in REARRANGING}
     numbers = {id(symbol): number for number, symbol in known.values()}
     outside = {id(value): cell for cell, value in cells}
-    found = []
+    found, computed = [], []
     for value, check in tracer.checks:
         steps: list[Step] = []
         base = value
@@ -295,7 +301,9 @@ def _inspections(
             base = steps[0].inputs[0]
         if id(base) in numbers or id(base) in outside:
             found.append(Inspection(numbers.get(id(base), -1), outside.get(id(base)), steps, check))
-    return found
+        elif isinstance(value, Symbol):
+            computed.append((value, check))
+    return found, computed
 
 
 def _slots(given: Any, values: list[Any]) -> Any:

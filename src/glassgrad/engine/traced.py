@@ -68,6 +68,8 @@ class Trace:
     optimizers: list[Any]
     """Optimizers that made a step."""
     inspections: list[Inspection]
+    watched: list[tuple[int, Callable[[Any], object]]]
+    """Which of `values` are indices that the step computes, and how each is checked when it has run."""
     reads: list[Any]
     """What the user's functions read outside of all tensors (`reads.Read`)."""
 
