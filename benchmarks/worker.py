@@ -20,8 +20,9 @@ from peers import PEERS, Missing, Step, Threads, number
 from works import WORKS
 
 CHECKED_STEPS = 3
-# After its slice, a peer with several threads gets this long for the idle ones to stop spinning and fall asleep.
-SETTLE = 0.03
+# After its slice, a peer with several threads gets this long for the idle ones to stop spinning and fall asleep: those
+# of OpenBLAS take 0.1 s, in which they would slow down whoever comes next.
+SETTLE = 0.13
 
 
 class Failed(Exception):

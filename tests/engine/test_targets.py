@@ -7,7 +7,7 @@ import pytest
 
 import glassgrad as gg
 from glassgrad import nn, optim
-from glassgrad.engine import compile, crew, jit
+from glassgrad.engine import compile, crew, jit, system
 
 F = nn.functional
 ARM = jit.Target("cortex-a72", "+neon", 128, 32)
@@ -124,7 +124,7 @@ def test_neon_assembly(name, monkeypatch):
 
 
 def test_neon_threads(monkeypatch):
-    monkeypatch.setattr(crew.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(system.platform, "machine", lambda: "aarch64")
     assert re.search(r"ldaxr|ldxr|ldadd", for_arm(crew.ir()))
 
 

@@ -9,81 +9,27 @@ the epoch are too, is the word that sleepers wait on.
 from __future__ import annotations
 
 import functools
-import platform
-import sys
 
 from . import jit
+from .system import system as pieces
 
 LINE = 64
 """Bytes of a cache line: what several threads write lies that far apart."""
 GENERATION, STOP, IDLE, WAITING, JOB, BUSY = (LINE * place for place in range(6))
+TASK = 8
+"""Where in its line a worker's number stands that the system knows it by."""
 """Byte offsets in the control block; from BUSY on there is a line for each worker."""
 EPOCH, PHASES, REGIONS, TABLE, COUNTERS, FIRST = 0, 8, 16, 24, 32, 64
 """Byte offsets in a job; from FIRST on there are three words for each phase."""
 SPINS = 4000
 """Looks before a thread without work goes to sleep."""
-SLICE = 100_000
-"""Nanoseconds of a turn that a thread asks for, for the rest of a run in which it had to sleep: with other programs on
-the cores, it is then woken at once when the others have gone on, rather than when a neighbour's turn is over."""
 YIELDS = 8
 """How often a thread that waits within a step lets others run, before it goes to sleep."""
 
 
-_HURRY = f"""
-  %r = call i64 (i64, ...) @syscall(i64 {{get}}, i64 0, ptr %old, i64 48, i64 0)
-  %known = icmp eq i64 %r, 0
-  br i1 %known, label %usual, label %no
-usual:
-  %policyp = getelementptr i8, ptr %old, i64 4
-  %policy = load i32, ptr %policyp
-  %plain = icmp eq i32 %policy, 0
-  br i1 %plain, label %set, label %no
-set:
-  %new = alloca [6 x i64], align 8
-  call void @llvm.memcpy.p0.p0.i64(ptr %new, ptr %old, i64 48, i1 0)
-  %slice = getelementptr i8, ptr %new, i64 24
-  store i64 {SLICE}, ptr %slice
-  %s = call i64 (i64, ...) @syscall(i64 {{set}}, i64 0, ptr %new, i64 0)
-  %done = icmp eq i64 %s, 0
-  ret i1 %done
-no:
-  ret i1 0"""
-"""Ask the system for short turns: struct sched_attr of sched_setattr(2), whose runtime is the length of a turn."""
-
-
-def _system() -> dict[str, str]:
-    """How this system rests, yields, sleeps until a word changes, and wakes who sleeps."""
-    x86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
-    pause = "call void @llvm.x86.sse2.pause()" if x86 else "call void @llvm.aarch64.hint(i32 1)"
-    declared = "declare void @llvm.x86.sse2.pause()" if x86 else "declare void @llvm.aarch64.hint(i32)"
-    system: str = sys.platform
-    if system.startswith("linux"):
-        futex = f"call i64 (i64, ...) @syscall(i64 {202 if x86 else 98}, ptr %word"
-        return {
-            "declared": f"{declared}\ndeclare i64 @syscall(i64, ...)\ndeclare i32 @sched_yield()",
-            "pause": pause,
-            "yield": "%y = call i32 @sched_yield()",
-            "sleep": f"%w = {futex}, i32 128, i32 %seen, ptr null)",
-            "wake": f"%w = {futex}, i32 129, i32 1000000)",
-            "hurry": _HURRY.format(get=315 if x86 else 275, set=314 if x86 else 274),
-            "calm": f"%r = call i64 (i64, ...) @syscall(i64 {314 if x86 else 274}, i64 0, ptr %old, i64 0)",
-        }
-    if system == "win32":
-        return {
-            "declared": f"{declared}\ndeclare i32 @SwitchToThread()\ndeclare void @Sleep(i32)",
-            "pause": pause, "yield": "%y = call i32 @SwitchToThread()", "sleep": "call void @Sleep(i32 1)", "wake": "",
-            "hurry": "ret i1 0", "calm": "",
-        }  # fmt: skip
-    return {
-        "declared": f"{declared}\ndeclare i32 @sched_yield()\ndeclare i32 @usleep(i32)",
-        "pause": pause, "yield": "%y = call i32 @sched_yield()", "sleep": "%w = call i32 @usleep(i32 50)", "wake": "",
-        "hurry": "ret i1 0", "calm": "",
-    }  # fmt: skip
-
-
 def ir() -> str:
     """The worker's loop, the launch of a job, and what each thread does of it."""
-    system = _system()
+    system = pieces()
     return f"""
 {system["declared"]}
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
@@ -115,6 +61,35 @@ define internal void @calm(ptr %old) nounwind noinline {{
   ret void
 }}
 
+define internal void @apart(i64 %task) nounwind noinline {{
+  {system["apart"]}
+}}
+
+define internal void @spread(ptr %c, i64 %n) nounwind noinline {{
+entry:
+  %first = getelementptr i8, ptr %c, i64 {BUSY - LINE}
+  br label %each
+each:
+  %i = phi i64 [ 1, %entry ], [ %i1, %next ]
+  %more = icmp slt i64 %i, %n
+  br i1 %more, label %move, label %out
+move:
+  %at = mul i64 %i, {LINE}
+  %line = getelementptr i8, ptr %first, i64 %at
+  %taskp = getelementptr i8, ptr %line, i64 {TASK}
+  %task = load atomic i64, ptr %taskp monotonic, align 8
+  %known = icmp ne i64 %task, 0
+  br i1 %known, label %away, label %next
+away:
+  call void @apart(i64 %task)
+  br label %next
+next:
+  %i1 = add i64 %i, 1
+  br label %each
+out:
+  ret void
+}}
+
 define void @worker(ptr %c, i64 %tid) nounwind {{
 entry:
   %gen = getelementptr i8, ptr %c, i64 {GENERATION}
@@ -124,6 +99,9 @@ entry:
   %line = mul i64 %tid, {LINE}
   %first = getelementptr i8, ptr %c, i64 {BUSY - LINE}
   %busy = getelementptr i8, ptr %first, i64 %line
+  {system["task"]}
+  %taskp = getelementptr i8, ptr %busy, i64 {TASK}
+  store atomic i64 %task, ptr %taskp monotonic, align 8
   br label %wait
 wait:
   %seen = phi i32 [ 0, %entry ], [ %now, %done ]
@@ -173,7 +151,16 @@ define void @launch(ptr %c, ptr %job) nounwind {{
   store atomic i64 %next, ptr %job seq_cst, align 8
   store atomic ptr %job, ptr %place seq_cst, align 8
   %g = atomicrmw add ptr %gen, i32 1 seq_cst
+  %asleep = load atomic i32, ptr %idle seq_cst, align 4
+  %some = icmp ne i32 %asleep, 0
+  br i1 %some, label %rouse, label %begin
+rouse:
   call void @wake(ptr %gen, ptr %idle)
+  %np = getelementptr i8, ptr %job, i64 {REGIONS}
+  %n = load i64, ptr %np
+  call void @spread(ptr %c, i64 %n)
+  br label %begin
+begin:
   call void @run(ptr %c, ptr %job, i64 0)
   ret void
 }}
