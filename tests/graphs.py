@@ -178,7 +178,7 @@ def pick(draw: Draw, values: list[np.ndarray]) -> tuple[str, Step, list[int]]:
 
 
 def conv(m: Any, x: Any) -> Any:
-    weight = m.linspace(-1, 1, 2 * x.shape[1] * 2 ** (x.ndim - 2), dtype=m.float64)
+    weight = m.linspace(-1, 1, 2 * x.shape[1] * 2 ** (x.ndim - 2), dtype=x.dtype)
     weight = weight.reshape(2, x.shape[1], *[2] * (x.ndim - 2))
     function = m.nn.functional.conv1d if x.ndim == 3 else m.nn.functional.conv2d
     return function(x, weight, stride=1, padding=1)
@@ -235,4 +235,4 @@ def product(draw: Draw, values: list[np.ndarray], at: int) -> tuple[str, Step, l
     if kind == "einsum" and x.ndim == 2:
         return kind, lambda m, x: m.einsum("ij,kj->ik", x, m.tanh(x)), [at]
     size = x.shape[-1]
-    return "linear", lambda m, x: x @ m.linspace(-1, 1, size * 3, dtype=m.float64).reshape(size, 3), [at]
+    return "linear", lambda m, x: x @ m.linspace(-1, 1, size * 3, dtype=x.dtype).reshape(size, 3), [at]

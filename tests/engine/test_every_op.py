@@ -129,6 +129,20 @@ def test_nan_and_infinity_along_axes(dtype):
         np.testing.assert_array_equal(go(given).numpy(), function(given).numpy(), err_msg=name)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_the_most_negative_number_over_minus_one(dtype):
+    least = np.iinfo(dtype).min
+    a, b = gg.tensor(np.array([least, least, 7, -7], dtype)), gg.tensor(np.array([-1, 3, -1, -2], dtype))
+
+    def both(a, b):
+        return a % b, a // b
+
+    go = compile(both)
+    go(a, b)
+    for found, expected in zip(go(a, b), both(a, b), strict=True):
+        assert found.tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 7, 64, 1000, 4097])
 def test_sorting_keeps_the_order_of_equals(size):
     x = gg.tensor(np.random.default_rng(size).integers(0, 9, (2, size)))

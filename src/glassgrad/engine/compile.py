@@ -43,10 +43,10 @@ def compile(
 
     The function is called once as it is (so that optimizers make their state), traced at the next call, and from then
     on the engine runs what the trace holds. A call with other shapes, dtypes or plain arguments, in another mode
-    (train/eval, gradients on or off), or after modules and optimizers were changed, is traced for itself. The numbers
-    are those of the plain function, as long as nothing else that it reads changes: plain numbers from closures and
-    globals are read when it is traced. Indices that come from outside are checked before every run, those that the
-    step computes are not.
+    (train/eval, gradients on or off), or after modules, optimizers or anything else was changed that the step looks up
+    (globals, variables around it, attributes, entries of dicts), is traced for itself. Numbers that change in every
+    call belong into tensors. Indices that come from outside are checked before every run, those that the step
+    computes after it.
 
     Args:
         function: takes tensors (also in lists, tuples and dicts) and plain values.

@@ -92,7 +92,9 @@ class Scribe:
         f = self.f
         zero = f.zero(a.type)
         if not a.type.floating:
-            safe = f.select(f.compare("eq", b, zero), f.const(1, b.type), b)
+            # Nothing is left by 1 and -1; the processor stops at the most negative number over -1.
+            none = f.bit_or(f.compare("eq", b, zero), f.compare("eq", b, f.const(-1, b.type)))
+            safe = f.select(none, f.const(1, b.type), b)
             left = f.rem(a, safe)
             other = f.compare("slt", f.bit_xor(left, safe), zero)
             wrong = f.bit_and(f.compare("ne", left, zero), other)
