@@ -9,6 +9,14 @@ from ..spec import Shape
 from .program import CONST, INPUT, Program, Val, made_of
 
 
+class Buffer(NamedTuple):
+    """What a kernel is given the address of: entry `start` of the memory that stands for `val`. As the start is no part
+    of the kernel, one kernel serves all slices of an array."""
+
+    val: Val
+    start: int
+
+
 class Access(NamedTuple):
     """Entry (i, j, ...) of a value is entry offset + i * strides[0] + j * strides[1] + ... of `base`."""
 

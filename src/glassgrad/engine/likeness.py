@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..op import REGISTRY
-from .access import is_view
+from .access import Buffer, access, is_view
 from .groups import Group
 from .program import CONST, OWN, Val
 
@@ -46,29 +46,30 @@ def version() -> str:
     return made.hexdigest()
 
 
-def likeness(group: Group, buffer_of: Callable[[Val], Val]) -> tuple[str, list[Val]]:
-    """The text of a group, in which every value goes by the order in which it comes up; and the buffers in that order.
-    Raises Unlike."""
+def likeness(group: Group, buffer_of: Callable[..., Buffer]) -> tuple[str, list[Buffer]]:
+    """The text of a group, in which every value goes by the order in which it comes up, and every view by its strides;
+    and the buffers in that order. Raises Unlike."""
     names: dict[Val, str] = {val: f"v{place}" for place, val in enumerate(group.vals)}
-    buffers: dict[Val, int] = {}
+    buffers: dict[Buffer, int] = {}
     lines = [f"{group.kind} {_plain(group.shape)} {_plain(group.reduced)}"]
 
-    def buffer(val: Val) -> str:
-        return f"m{buffers.setdefault(buffer_of(val), len(buffers))}"
+    def buffer(val: Val, start: int = 0) -> str:
+        return f"m{buffers.setdefault(buffer_of(val, start), len(buffers))}"
 
     def name(val: Val) -> str:
-        chain = []
-        while val not in names and is_view(val):
-            chain.append(val)
-            val = val.ins[0]
-        if val not in names:
-            names[val] = f"o{len(names)}"
-            held = f"const {_content(val.data)}" if val.op == CONST else "other"
-            lines.append(f"{names[val]} {held} {val.dtype.str} {val.shape} {buffer(val)}")
-        for view in reversed(chain):
-            names[view] = f"o{len(names)}"
-            lines.append(f"{names[view]} {view.op} {_params(view)} {view.shape} {names[view.ins[0]]}")
-        return names[chain[0] if chain else val]
+        if val in names:
+            return names[val]
+        found = access(val)
+        assert found is not None
+        base, start, strides = found
+        if is_view(val) and base in group.level:
+            where = f"view of {names[base]} {start}"
+        else:
+            held = f"const {_content(base.data)}" if base.op == CONST else "other"
+            where = f"{held} {base.shape} {buffer(base, start)}"
+        names[val] = f"o{len(names)}"
+        lines.append(f"{names[val]} {where} {val.dtype.str} {val.shape} {strides}")
+        return names[val]
 
     for val in group.vals:
         _known(val.op)

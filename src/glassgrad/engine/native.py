@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import cache, jit, threads, verify
-from .access import with_copies
+from .access import Buffer, with_copies
 from .emit.ir import Function, Module
 from .emit.loops import Kernel, write_loop
 from .emit.moves import write_own
@@ -77,7 +77,7 @@ class Native:
 
     def _compile(self) -> None:
         """Code for all groups: from the disk if it was made before, else written and compiled."""
-        shape: list[tuple[str, list[Val]]] | None
+        shape: list[tuple[str, list[Buffer]]] | None
         try:
             shape = [likeness(group, self._buffer_of) for group in self.groups]
             key = self._key(shape)
@@ -96,25 +96,25 @@ class Native:
                 raise verify.Broken("the cache holds other code than would be written now")
         self.code = jit.load(code, self.target)
 
-    def _key(self, shape: list[tuple[str, list[Val]]]) -> str:
+    def _key(self, shape: list[tuple[str, list[Buffer]]]) -> str:
         """The key of this step's code: everything that it depends on."""
 
         def place(val: Val) -> tuple[int, int]:
             return self.plan.places[val].offset, self.plan.places[val].slot
 
-        places = [[place(val) for val in buffers] for _, buffers in shape]
+        places = [[(*place(val), start) for val, start in buffers] for _, buffers in shape]
         copies = [(place(source), place(target), source.bytes) for source, target in self.plan.copies]
         made_by = [version(), jit.version(), np.__version__, *self.target[:2]]
         return cache.key_of(*made_by, str((self.threads, self.profile, places, copies)), *(text for text, _ in shape))
 
-    def _write(self, shape: list[tuple[str, list[Val]]] | None) -> str:
+    def _write(self, shape: list[tuple[str, list[Buffer]]] | None) -> str:
         """The step as IR."""
         module = Module()
         module.has_fma, module.has_scalef = self.target.has_fma, self.target.has_scalef
         module.attributes = f'nounwind "target-cpu"="{self.target.cpu}" "prefer-vector-width"="{self.target.width}"'
         module.globals.append("@table = global ptr null\n@clock = global ptr null")
         self.kernels.clear()
-        alike: dict[str, tuple[Kernel, list[Val]]] = {}
+        alike: dict[str, tuple[Kernel, list[Buffer]]] = {}
         kernels: list[Kernel] = []
         for number, group in enumerate(self.groups):
             text, buffers = shape[number] if shape else ("", [])
@@ -170,6 +170,9 @@ class Native:
         else:
             kernel = write_own(alone, MARK, group, width, registers, self._buffer_of)
         text = "\n".join(map(str, alone.functions.values()))
+        written = {self._buffer_of(val).val for val in group.stored}
+        if verify.ON[0] and any(start and val in written for val, start in kernel.buffers):
+            raise verify.Broken(f"group {group.number} reads a part of what it writes: its pointers are noalias")
         name = self.kernels.get(text)
         if name is None:
             name = self.kernels[text] = f"k{len(self.kernels)}"
@@ -177,12 +180,12 @@ class Native:
             module.declared |= alone.declared
         return replace(kernel, name=name)
 
-    def _buffer_of(self, val: Val) -> Val:
-        """The value that stands for the memory of `val`: what is written over an old value has the old one's."""
+    def _buffer_of(self, val: Val, start: int = 0) -> Buffer:
+        """The memory of `val`, from an entry on: what is written over an old value has the old one's."""
         target = self.updates.get(val)
         if target is not None and self.plan.places[val] == self.plan.places[target]:
-            return target
-        return self.plan.owners.get(val, val)
+            return Buffer(target, start)
+        return Buffer(self.plan.owners.get(val, val), start)
 
     def _function(
         self, module: Module, name: str, params: list[tuple[str, Type]], kernels: list[tuple[Group, Kernel]], last: bool
@@ -197,7 +200,7 @@ class Native:
         for group, kernel in kernels:
             if self.profile:
                 self._stamp(f, f.compare("eq", f.index(0) if whole else f.params[1], f.index(0)), group.number)
-            pointers = [self._pointer(f, table, slots, val) for val in kernel.buffers]
+            pointers = [self._pointer(f, table, slots, *buffer) for buffer in kernel.buffers]
             shared = not whole and self._shared(group)
             f.call(kernel.name, *pointers, *(f.params[1:] if shared else (f.index(0), f.index(kernel.units))))
             if self.profile:
@@ -214,13 +217,14 @@ class Native:
             clock = f.load(Value("@clock", PTR), PTR)
             f.store(now, f.at(clock, f.index(number), I64))
 
-    def _pointer(self, f: Function, table: Value, slots: dict[int, Value], val: Val) -> Value:
+    def _pointer(self, f: Function, table: Value, slots: dict[int, Value], val: Val, start: int = 0) -> Value:
         place = self.plan.places[val]
+        before = place.offset + start * val.dtype.itemsize
         if place.slot not in slots:
             at = f.at(table, f.index(place.slot), I64)
             slots[place.slot] = f.load(at, PTR)
         held = slots[place.slot]
-        return held if not place.offset else f.at(held, f.index(place.offset), I8)
+        return held if not before else f.at(held, f.index(before), I8)
 
     # -- memory -----------------------------------------------------------------------------------------------------
 
@@ -257,10 +261,10 @@ class Native:
             self.pool.settle()
 
 
-def _like(first: tuple[Kernel, list[Val]], buffers: list[Val]) -> Kernel:
+def _like(first: tuple[Kernel, list[Buffer]], buffers: list[Buffer]) -> Kernel:
     """The kernel of a group like another one, on its own buffers."""
     kernel, others = first
-    return replace(kernel, buffers=[buffers[others.index(val)] for val in kernel.buffers])
+    return replace(kernel, buffers=[buffers[others.index(each)] for each in kernel.buffers])
 
 
 def _threads(asked: int | None) -> int:

@@ -61,11 +61,11 @@ class Convolution(Product):
         flat = _flat(w.strides[1:], self.root.ins[1].shape[1:])
         assert flat, "the weights of a convolution lie in order"
         left = Operand(
-            self.buffer_of(w.base), ([*self.batch], [0, per_group * w.strides[0]]), w.strides[0], 1, w.offset
+            self.buffer_of(w.base, w.offset), ([*self.batch], [0, per_group * w.strides[0]]), w.strides[0], 1
         )
         channels = self.root.ins[1].shape[1]
         right = Operand(
-            self.buffer_of(x.base), ([*self.batch], [x.strides[0], channels * x.strides[1]]), 0, 0, x.offset
+            self.buffer_of(x.base, x.offset), ([*self.batch], [x.strides[0], channels * x.strides[1]]), 0, 0
         )
         return left, right
 

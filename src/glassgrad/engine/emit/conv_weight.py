@@ -6,8 +6,7 @@ what is packed is small, and no array of windows is made.
 
 from __future__ import annotations
 
-from ..access import access, contiguous
-from ..program import Val
+from ..access import Buffer, access, contiguous
 from .ir import Function
 from .matmul import Product, tile_for
 from .pack import Packer, Panel
@@ -27,10 +26,10 @@ class WeightGradient(Product):
     def index_space(self) -> Space:
         return Space([], [])  # nothing follows in the same kernel
 
-    def _address(self, number: int) -> tuple[int, tuple[int, ...], Val]:
+    def _address(self, number: int) -> tuple[tuple[int, ...], Buffer]:
         found = access(self.root.ins[number])
         assert found is not None
-        return found.offset, found.strides, self.buffer_of(found.base)
+        return found.strides, self.buffer_of(found.base, found.offset)
 
     def _panel(self, vectors: int) -> Function:
         f = self.function(f"{self.name}_{vectors}", "b", "column", "first", "last")
@@ -43,18 +42,18 @@ class WeightGradient(Product):
             f.store(f.zero(self.entry.of(self.lanes)), f.at(totals, turn.index, self.entry))
         packed = f.stack(self.entry, max(1, self.k * width))
         x, u = self.root.ins
-        offset_x, strides_x, base_x = self._address(0)
-        offset_u, strides_u, base_u = self._address(1)
+        strides_x, base_x = self._address(0)
+        strides_u, base_u = self._address(1)
         channels, outs = x.shape[1] // self.batch[0], u.shape[1] // self.batch[0]
         with f.loop(f.index(0), f.index(x.shape[0])) as image:
             image.next()
-            at = f.add(f.mul(image.index, f.index(strides_u[0])), f.index(offset_u))
+            at = f.mul(image.index, f.index(strides_u[0]))
             channel = f.add(f.mul(group, f.index(outs)), column)
             at = f.add(at, f.mul(channel, f.index(strides_u[1])))
             source = f.at(f.params[self.buffers.index(base_u)], at, self.entry)
             panel = Panel(self.entry, self.lanes, self.n, vectors, self.k)
             Packer(panel, f, source, 1, strides_u[1], packed, column).write()
-            at = f.add(f.mul(image.index, f.index(strides_x[0])), f.index(offset_x))
+            at = f.mul(image.index, f.index(strides_x[0]))
             at = f.add(at, f.mul(group, f.index(channels * strides_x[1])))
             windows = f.at(f.params[self.buffers.index(base_x)], at, self.entry)
             size = tile_for(vectors, self.registers).rows
@@ -73,7 +72,7 @@ class WeightGradient(Product):
     ) -> None:  # fmt: skip
         """Adds one image to a block of rows (channel, place in the kernel) and columns (channels of the gradient)."""
         p, wide = self.root.params, self.entry.of(self.lanes)
-        _, strides, _ = self._address(0)
+        strides, _ = self._address(0)
         out = self.root.ins[1].shape[2:]
         pointers = []
         for r in range(rows):

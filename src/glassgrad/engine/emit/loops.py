@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...op import REGISTRY
+from ..access import Buffer
 from ..groups import FULL, ROW, Group, accesses, is_cheap, is_reduction, stages
 from ..program import Val
 from .ir import Module
@@ -29,7 +30,7 @@ class Kernel:
     """A function that was written, and how to call it."""
 
     name: str
-    buffers: list[Val]
+    buffers: list[Buffer]
     """What its pointers point to, in order: a Val stands for the buffer that holds it."""
     units: int
     """How many units of work there are; a call does those from lo to hi."""
@@ -40,14 +41,14 @@ class Kernel:
 class LoopWriter:
     """Writes one loop kernel."""
 
-    def __init__(self, module: Module, name: str, group: Group, width: int, buffer_of: Callable[[Val], Val]) -> None:
+    def __init__(self, module: Module, name: str, group: Group, width: int, buffer_of: Callable[..., Buffer]) -> None:
         self.group, self.space = group, space_of(group)
         self.buffer_of = buffer_of
-        names: dict[Val, None] = {}
+        names: dict[Buffer, None] = {}
         for val in group.vals:
             for each in accesses(val):
                 if each.base not in group.level and each.base.number is None:
-                    names.setdefault(buffer_of(each.base))
+                    names.setdefault(buffer_of(each.base, each.offset))
         for val in group.stored:
             names.setdefault(buffer_of(val))
         self.buffers = list(names)
@@ -350,6 +351,6 @@ class LoopWriter:
             rows.known[val] = parts[0]
 
 
-def write_loop(module: Module, name: str, group: Group, width: int, buffer_of: Callable[[Val], Val]) -> Kernel:
+def write_loop(module: Module, name: str, group: Group, width: int, buffer_of: Callable[..., Buffer]) -> Kernel:
     """The kernel of a loop group."""
     return LoopWriter(module, name, group, width, buffer_of).write()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..access import access
+from ..access import Buffer, access
 from ..groups import Group, accesses
 from ..program import Val
 from .ir import Function, Module
@@ -50,19 +50,18 @@ def tile_for(vectors: int, registers: int) -> Tile:
 class Operand:
     """A matrix, or a batch of them: how far apart its entries are."""
 
-    buffer: Val
+    buffer: Buffer
     batch: tuple[list[int], list[int]]
     """Sizes and strides of the batch's dimensions."""
     row: int
     column: int
-    offset: int
 
 
 class Product:
     """Writes the kernel of one matrix product."""
 
     def __init__(
-        self, module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[[Val], Val]
+        self, module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[..., Buffer]
     ) -> None:
         self.module, self.name, self.group, self.buffer_of = module, name, group, buffer_of
         self.root = group.vals[0]
@@ -75,11 +74,11 @@ class Product:
         self.lanes = self.lanes if self.lanes > 1 else 2
         self.registers = registers
         self.space = self.index_space()
-        names: dict[Val, None] = {}
+        names: dict[Buffer, None] = {}
         for val in group.vals:
             for each in accesses(val):
                 if each.base not in group.level and (each.base.number is None or val is self.root):
-                    names.setdefault(buffer_of(each.base))
+                    names.setdefault(buffer_of(each.base, each.offset))
         for val in group.stored:
             names.setdefault(buffer_of(val))
         self.buffers = list(names)
@@ -110,7 +109,8 @@ class Product:
             if self.root.params.get(flag):
                 row, column = column, row
             row, column = (column, row) if self.turned else (row, column)
-            made.append(Operand(self.buffer_of(found.base), (list(self.batch), batch), row, column, found.offset))
+            buffer = self.buffer_of(found.base, found.offset)
+            made.append(Operand(buffer, (list(self.batch), batch), row, column))
         return (made[1], made[0]) if self.turned else (made[0], made[1])
 
     def straight(self, right: Operand, tile: Tile) -> bool:
@@ -185,7 +185,7 @@ class Product:
 
     def origin(self, f: Function, operand: Operand, b: Value) -> Value:
         """Where the matrix of one batch begins."""
-        total = f.index(operand.offset)
+        total = f.index(0)
         sizes, strides = operand.batch
         for index, stride in zip(indices_of(f, b, sizes), strides, strict=True):
             total = f.add(total, f.mul(index, f.index(stride)))
@@ -383,7 +383,7 @@ def _wide_panels(vectors: int, widest: int) -> list[int]:
 
 
 def write_matmul(
-    module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[[Val], Val]
+    module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[..., Buffer]
 ) -> Kernel:
     """The kernel of a matrix product and what follows it."""
     from .skinny import Dots, Swept, Turned  # they are Products

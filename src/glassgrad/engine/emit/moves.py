@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from ...op import REGISTRY
 from ...spec import smallest
-from ..access import access, contiguous
+from ..access import Buffer, access, contiguous
 from ..groups import Group, accesses
 from ..program import Val
 from .ir import Function, Module
@@ -21,14 +21,14 @@ class Mover:
     """Writes the kernel of one value. Indices are lists of numbers, one for each dimension."""
 
     def __init__(
-        self, module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[[Val], Val]
+        self, module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[..., Buffer]
     ) -> None:
         self.val = group.vals[0]
         self.given = (module, name, group, width, registers, buffer_of)
         self.width, self.name, self.buffer_of = width, name, buffer_of
-        names: dict[Val, None] = {}
+        names: dict[Buffer, None] = {}
         for each in accesses(self.val):
-            names.setdefault(buffer_of(each.base))
+            names.setdefault(buffer_of(each.base, each.offset))
         names.setdefault(buffer_of(self.val))
         self.buffers = list(names)
         params = [(f"p{i}", PTR) for i in range(len(self.buffers))]
@@ -114,15 +114,15 @@ class Mover:
         """The address of an entry of operand `number`; None: of the result."""
         f = self.f
         if number is None:
-            base, offset, strides = self.val, 0, contiguous(self.val.shape)
+            base, start, strides = self.val, 0, contiguous(self.val.shape)
         else:
             found = access(self.val.ins[number])
             assert found is not None
-            base, offset, strides = found
-        total = f.index(offset)
+            base, start, strides = found
+        total = f.index(0)
         for index, stride in zip(indices, strides, strict=True) if strides else ():
             total = f.add(total, f.mul(index, f.index(stride)))
-        return f.at(self.pointers[self.buffer_of(base)], total, memory_type(base.dtype))
+        return f.at(self.pointers[self.buffer_of(base, start)], total, memory_type(base.dtype))
 
     def entry(self, number: int, indices: Sequence[Value]) -> Value:
         """An entry of an operand."""
@@ -349,7 +349,7 @@ def _rows(m: Mover, row: list[Value], sizes: Sequence[int], one: bool) -> Iterat
 
 
 def write_own(
-    module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[[Val], Val]
+    module: Module, name: str, group: Group, width: int, registers: int, buffer_of: Callable[..., Buffer]
 ) -> Kernel:
     """The kernel of an op that writes its own."""
     mover = Mover(module, name, group, width, registers, buffer_of)

@@ -69,7 +69,7 @@ class Dots(Product):
             column = f.mul(chunk, f.index(columns))
             if turned is not None:
                 self._turn(f, w, right, turned)
-                w, right = turned, Operand(right.buffer, right.batch, 1, self._padded(), 0)
+                w, right = turned, Operand(right.buffer, right.batch, 1, self._padded())
             job = Job(f, a, left, w, right.column, self.k, b, column, first, 1, None, 0, True)
             self.down(f, rows, each, first, last, functools.partial(self._tiles, job, columns))
         f.ret()

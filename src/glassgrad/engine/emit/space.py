@@ -20,8 +20,8 @@ class Space:
 
     sizes: list[int]
     reduced: list[bool]
-    strides: dict[tuple[Val, int], tuple[int, list[int]]] = field(default_factory=dict)
-    """For operand number k of a value: offset and strides over the dimensions (row values: over the kept ones)."""
+    strides: dict[tuple[Val, int], list[int]] = field(default_factory=dict)
+    """For operand number k of a value: strides over the dimensions (row values: over the kept ones)."""
 
     @property
     def kept(self) -> list[int]:
@@ -62,11 +62,11 @@ def space_of(group: Group, columns: int | None = None) -> Space:
             dims = kept if group.level[val] == ROW and not is_reduction(val) else refined
             strides = [0] * len(dims) if not shape else split_strides(shape, each.strides, dims)
             assert strides is not None, f"{val} does not fit {dims}"
-            space.strides[val, number] = (each.offset, strides)
+            space.strides[val, number] = strides
     if columns == 1:
         space.sizes.append(1)
         space.reduced.append(False)
-        for _, strides in space.strides.values():
+        for strides in space.strides.values():
             strides.append(0)
     while columns is not None and space.sizes[-1] < columns:
         _merge(space, group, len(space.sizes) - 2)
@@ -88,7 +88,7 @@ def _collapse(space: Space, group: Group, keep_last: bool) -> None:
 
 def _merge(space: Space, group: Group, at: int) -> None:
     """Makes dimensions at and at + 1 one."""
-    for key, (_, strides) in space.strides.items():
+    for key, strides in space.strides.items():
         place = _place(space, group, key, at)
         if place is not None:
             strides.pop(place)
@@ -108,7 +108,7 @@ def _joinable(space: Space, group: Group, key: tuple[Val, int], at: int) -> bool
     place = _place(space, group, key, at)
     if place is None:
         return True
-    strides = space.strides[key][1]
+    strides = space.strides[key]
     return strides[place] == strides[place + 1] * space.sizes[at + 1]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ...op import REGISTRY
-from ..access import access
-from ..groups import FULL, ROW, Group, is_reduction
+from ..access import Buffer, access
+from ..groups import FULL, ROW, Group
 from ..program import Val
 from .ir import Function
 from .scribe import Scribe
@@ -22,8 +22,8 @@ class Writer(Protocol):
     group: Group
     space: Space
     scribe: Scribe
-    pointers: dict[Val, Value]
-    buffer_of: Callable[[Val], Val]
+    pointers: dict[Buffer, Value]
+    buffer_of: Callable[..., Buffer]
     stage: dict[Val, int]
 
 
@@ -72,7 +72,7 @@ class Turn:
     def read_back(self, val: Val) -> Value:
         """A value that an earlier stage wrote, read back."""
         strides = full_strides(self.w.space)
-        return self._load(self.w.buffer_of(val), 0, strides, val)
+        return self._load(self.w.buffer_of(val), strides, val)
 
     def _computed(self, val: Val) -> Value:
         if val.op == "iota":
@@ -95,22 +95,18 @@ class Turn:
             return self.value(found.base)
         if found.base.number is not None:
             return self.f.const(found.base.number, held_type(found.base).of(self.lanes))
-        offset, strides = self.w.space.strides[val, number]
-        own_row = self.w.group.level[val] == ROW and not is_reduction(val)
-        if own_row:
-            return self._load(self.w.buffer_of(found.base), offset, strides, found.base)
-        return self._load(self.w.buffer_of(found.base), offset, strides, found.base)
+        return self._load(self.w.buffer_of(found.base, found.offset), self.w.space.strides[val, number], found.base)
 
-    def _address(self, offset: int, strides: Sequence[int]) -> Value:
-        total = self.f.index(offset)
+    def _address(self, strides: Sequence[int]) -> Value:
+        total = self.f.index(0)
         for index, stride in zip(self.indices, strides, strict=True):
             total = self.f.add(total, self.f.mul(index, self.f.index(stride)))
         return total
 
     def _iota(self, val: Val) -> Value:
-        offset, strides = self.w.space.strides[val, 0]
+        strides = self.w.space.strides[val, 0]
         # An axis's own number wraps where the axis is only a part of a dimension that was not split: it never is.
-        base = self._address(offset, strides)
+        base = self._address(strides)
         if not self.lanes:
             return base
         wide = self.f.splat(base, self.lanes)
@@ -119,10 +115,10 @@ class Turn:
         steps = self.f.mul(self.f.steps(I64.of(self.lanes)), self.f.const(strides[-1], I64.of(self.lanes)))
         return self.f.add(wide, steps)
 
-    def _load(self, base: Val, offset: int, strides: Sequence[int], like: Val) -> Value:
+    def _load(self, base: Buffer, strides: Sequence[int], like: Val) -> Value:
         f = self.f
         entry = memory_type(like.dtype)
-        pointer = f.at(self.w.pointers[base], self._address(offset, strides), entry)
+        pointer = f.at(self.w.pointers[base], self._address(strides), entry)
         step = strides[-1] if strides and len(strides) == len(self.indices) else 0
         if not self.lanes:
             return self._loaded(f.load(pointer, entry), like)
@@ -168,7 +164,7 @@ class Turn:
         elif not self.indices:
             place = f.index(0)
         else:
-            place = self._address(0, full_strides(self.w.space))
+            place = self._address(full_strides(self.w.space))
         target = f.at(pointer, place, value.type.scalar)
         if self.mask is None or not self.lanes:
             f.store(value, target)
