@@ -100,7 +100,7 @@ def apply(op: Operation, inputs: tuple[Node, ...], params: Params) -> Node:
 
 def look_at(node: Node, check: Callable[[Any], object]) -> None:
     """Have ``check`` look at the value of a Node and raise if it is bad: now, or, while a step is traced, before every
-    run of the step. What the step itself computes is not looked at."""
+    run of the step. What the step itself computes is looked at when it has run."""
     if STATE.tracer is not None:
         STATE.tracer.look_at(node.value, check)
     if not isinstance(node.value, Symbol):

@@ -31,6 +31,7 @@ class Operation(Protocol):
     kind: str
     differentiable: bool
     write: Callable[..., Node] | None
+    refuses: Callable[[Any], object] | None
 
     @property
     def value(self) -> Callable[..., Any]: ...

@@ -112,6 +112,7 @@ class Op:
     look: Callable[..., Any] | None = None
     simpler: Callable[..., Any] | None = None
     kernel: Callable[..., Any] | None = None
+    refuses: Callable[[Array], object] | None = None
 
     def __call__(self, *inputs: Any, **params: Any) -> Node:
         return dispatch.apply(self, inputs, params)
@@ -212,6 +213,7 @@ def elementwise(
     result: Dtype | None = None,
     only: str = "",
     cases: Sequence[Case] | None = None,
+    refuses: Callable[[Array], object] | None = None,
 ) -> Callable[[Callable[..., Array]], Op]:
     """Declare an op that treats each entry alone.
 
@@ -224,6 +226,8 @@ def elementwise(
         operator: the name of the Python operator this op is on Nodes, e.g. ``add``.
         result: the result's dtype when it is not the operands' (comparisons).
         only: which dtypes the op takes, one of `KINDS`; all of them by default.
+        refuses: raises where the last operand holds a number for which there is no result. The value rule calls it
+            too; a compiled step has it look at that operand.
     """
 
     def declare(value: Callable[..., Array]) -> Op:
@@ -256,6 +260,7 @@ def elementwise(
             cases or [Case((shape,) * count, {}, dtypes) for shape in shapes],
             "elementwise", domain, corners, list(rules), None, derivative is not None, None, emit, only, None, cheap,
         )  # fmt: skip
+        made.refuses = refuses
         if operator:
             _install(made, operator, count)
         return register(made)

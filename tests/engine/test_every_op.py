@@ -9,6 +9,7 @@ import pytest
 
 import glassgrad as gg
 from glassgrad.engine import compile, verify
+from glassgrad.errors import GlassgradError
 from glassgrad.op import REGISTRY
 from glassgrad.spec import Spec
 from glassgrad.tensor import wrap
@@ -141,6 +142,43 @@ def test_the_most_negative_number_over_minus_one(dtype):
     go(a, b)
     for found, expected in zip(go(a, b), both(a, b), strict=True):
         assert found.tolist() == expected.tolist()
+
+
+REFUSING = {"remainder": 0, "floordiv": 0, "pow": -1}
+"""Ops that have no result for some whole numbers, and one of these."""
+
+
+def test_which_ops_refuse_numbers():
+    assert set(REFUSING) == {name for name, op in REGISTRY.items() if op.refuses}
+
+
+@pytest.mark.parametrize("name", REFUSING)
+@pytest.mark.parametrize("b_is", ["given", "computed", "held", "a constant"])
+def test_a_number_that_an_op_refuses_is_an_error_in_a_compiled_step_too(name, b_is):
+    op, bad = REGISTRY[name], REFUSING[name]
+    held = gg.tensor([2, 3, 4])
+    of = {
+        "given": lambda b: b,
+        "computed": lambda b: b * 2 // 2,
+        "held": lambda b: held,
+        "a constant": lambda b: gg.full((3,), bad if b_is == "a constant" else 2, dtype=gg.int64),
+    }[b_is]
+
+    def step(a, b):
+        return wrap(op(a.node, of(b).node))
+
+    go, a = compile(step), gg.tensor([5, 6, 7])
+    if b_is == "a constant":
+        with pytest.raises(GlassgradError, match="integer"):
+            go(a, a)
+        return
+    assert go(a, gg.tensor([2, 3, 4])).tolist() == step(a, gg.tensor([2, 3, 4])).tolist()
+    go(a, gg.tensor([2, 3, 4]))
+    held.copy_(gg.tensor([1, bad, 1]))
+    with pytest.raises(GlassgradError, match="integer") as plain:
+        step(a, gg.tensor([1, bad, 1]))
+    with pytest.raises(plain.type, match="integer"):
+        go(a, gg.tensor([1, bad, 1]))
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 7, 64, 1000, 4097])

@@ -22,7 +22,7 @@ from .interpret import Interpreter
 from .locks import Undisturbed, alone, lock_of, making
 from .quick import MISS, Quick
 from .report import StepReport, graph_of, report
-from .results import CLAMP, all_slots, cut, gradient_inside, watch_index
+from .results import CLAMP, all_slots, cut, gradient_inside, watch
 from .trace import Cold, escaped, filled, flatten, specs_of, trace
 from .traced import Slot, Trace
 
@@ -331,7 +331,7 @@ class Plan:
         for action, args, kwargs in made.deferred:
             action(*filled(args, results), **filled(kwargs, results))
         for number, check in made.watched:
-            watch_index(results[number].value, check)
+            watch(results[number].value, check)
         if self.cut:
             cut(made.results, results)
         return filled(made.results, results)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import leaf
-from ..errors import GradError, IndexRangeError
+from ..errors import GlassgradError, GradError
 from ..graph import Node
 from ..op import ATOM, Op
 from ..spec import Spec
@@ -31,12 +31,12 @@ RESULT.vjp(_cut_rule)
 _MARK = Node(None, (), {}, np.zeros(()), True, None)
 
 
-def watch_index(index: Any, check: Callable[[Any], object]) -> None:
-    """Check an index that a step has computed, when it has been used."""
+def watch(value: Any, check: Callable[[Any], object]) -> None:
+    """Check an index, a divisor or an exponent that a step has computed, when it has been used."""
     try:
-        check(np.asarray(index))
-    except IndexRangeError as error:
-        raise IndexRangeError(
+        check(np.asarray(value))
+    except GlassgradError as error:
+        raise type(error)(
             f"{error.asked}; a compiled step computed it, and has run: do not trust what it returned and changed",
             got=error.got, fix=error.fix or CLAMP,
         ) from None  # fmt: skip

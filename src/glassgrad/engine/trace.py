@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dispatch import STATE, leaf
+from ..dispatch import STATE, leaf, look_at
 from ..errors import TraceError, here
 from ..graph import CONSTANT, Node, Operation, Origin, Overwritten, OverwrittenValue, Params, Symbol
 from ..spec import Spec, float64
@@ -59,6 +59,8 @@ class Tracer:
         else:
             meta = np.empty(spec.shape, spec.dtype)
         made = Symbol(meta)
+        if op.refuses is not None and spec.dtype.kind in "iu":
+            look_at(inputs[-1], op.refuses)
         needs = STATE.grad and op.differentiable and spec.dtype.kind == "f" and any(n.requires_grad for n in inputs)
         origin = STATE.origin or Origin(here(2), STATE.scope)
         self.steps.append(Step(op, tuple(values), params, made, origin))

@@ -177,29 +177,29 @@ def round(xp: Any, x: Array) -> Array:
     return xp.rint(x)
 
 
-def _no_zero(xp: Any, b: Array, what: str) -> None:
+def _no_zero(b: Array) -> None:
     """Floats have inf and nan for it; integers have nothing, and NumPy's 0 would go unnoticed."""
-    if xp is np and b.dtype.kind in "iu" and not b.all():
-        raise DivisionByZero(f"{what} of integers by zero", fix="convert with .float(), or leave the zeros out")
+    if isinstance(b, np.ndarray) and b.dtype.kind in "iu" and not b.all():
+        raise DivisionByZero("division of integers by zero", fix="convert with .float(), or leave the zeros out")
 
 
 @elementwise(
     derivative=(lambda g, y, a, b: g, lambda g, y, a, b: -(g * floor(a / b))),
     latex=r"{a} \bmod {b}", prec=PRODUCT, only="number", domain=((-2.0, 2.0), (0.5, 0.9)),
-    emit=lambda e, a, b: e.remainder(a, b),
+    emit=lambda e, a, b: e.remainder(a, b), refuses=_no_zero,
     says="What is left after taking b away a whole number of times; it has the sign of b.",
 )  # fmt: skip
 def remainder(xp: Any, a: Array, b: Array) -> Array:
-    _no_zero(xp, b, "remainder")
+    _no_zero(b)
     return xp.remainder(a, b)
 
 
 @elementwise(
     derivative=None,
     latex=r"\lfloor {a} / {b} \rfloor", prec=ATOM, only="integer",
-    emit=lambda e, a, b: e.floordiv(a, b),
+    emit=lambda e, a, b: e.floordiv(a, b), refuses=_no_zero,
     says="Divides whole numbers, rounding down.",
 )  # fmt: skip
 def floordiv(xp: Any, a: Array, b: Array) -> Array:
-    _no_zero(xp, b, "floor division")
+    _no_zero(b)
     return xp.floor_divide(a, b)

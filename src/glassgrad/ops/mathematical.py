@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from ..errors import ArgumentError
 from ..graph import Node, is_constant
 from ..op import ATOM, FUNC, POWER, Corner, elementwise
 from ._erf import erf_array
@@ -31,14 +34,21 @@ def _pow_exponent(g: Node, y: Node, a: Node, b: Node) -> Node:
     return where(flat, 0.0, g * (y * log(where(flat, 1.0, a))))
 
 
+def _no_negative(b: Array) -> None:
+    """A whole number to a negative power is none."""
+    if isinstance(b, np.ndarray) and b.dtype.kind == "i" and (b < 0).any():
+        raise ArgumentError("integers to negative integer powers are not allowed", fix="convert with .float()")
+
+
 @elementwise(
     derivative=(_pow_base, _pow_exponent),
     latex="{a}^{{{b}}}", prec=POWER, operator="pow", only="number", domain=((0.3, 2.0), (-1.5, 2.5)),
-    emit=lambda e, a, b: e.pow(a, b),
+    emit=lambda e, a, b: e.pow(a, b), refuses=_no_negative,
     says="Raises a to the power b.",
     corners=[Corner((0.0, 2.0), 0.0, (0.0, 0.0)), Corner((0.0, 0.0), 1.0, (0.0, 0.0))],
 )  # fmt: skip
 def pow(xp: Any, a: Array, b: Array) -> Array:
+    _no_negative(b)
     if b.shape == () and b == 2:  # far cheaper than the general power
         return xp.multiply(a, a)
     return xp.power(a, b)
