@@ -72,6 +72,9 @@ KINKED: dict[str, Step] = {
     "masked": lambda m, x: x.masked_fill(x < 0, 0.5),
     "max with 0": lambda m, x: m.maximum(x, m.zeros_like(x)),
     "clamped": lambda m, x: x.clamp(min=0),
+    "counted": lambda m, x: x * (x > 0).sum().to(x.dtype) / (x.numel() + 1),
+    "both signs": lambda m, x: x * ((x > 0.5) | (x < -0.5)).to(x.dtype),
+    "whole": lambda m, x: x + (x * 0 + x.ndim).to(m.int64) // 2,
     "positive rows": lambda m, x: (x * (x > 0)).cumsum(0) if x.ndim else x * (x > 0),
 }
 TIED: dict[str, Step] = {
@@ -83,6 +86,8 @@ TIED: dict[str, Step] = {
     "median": lambda m, x, d: x.median(d)[0],
     "topk": lambda m, x, d: x.topk(1, d)[0],
     "cummax": lambda m, x, d: m.cummax(x, d)[0],
+    "ranks": lambda m, x, d: x * (x.argsort(d) % 3).to(x.dtype),
+    "argmax": lambda m, x, d: x.sum(d) * x.argmax(d).to(x.dtype),
     "sort pick": lambda m, x, d: x.gather(d, x.argsort(d, descending=True)),
 }
 ALONG: dict[str, Step] = {
@@ -121,6 +126,25 @@ ALONG: dict[str, Step] = {
 }
 
 
+OVER: dict[str, Step] = {
+    "sum over": lambda m, x, axes, keep: x.sum(axes, keepdim=keep),
+    "mean over": lambda m, x, axes, keep: x.mean(axes, keepdim=keep),
+    "var over": lambda m, x, axes, keep: x.var(axes, correction=0, keepdim=keep),
+    "logsumexp over": lambda m, x, axes, keep: x.logsumexp(axes, keepdim=keep),
+    "root mean square over": lambda m, x, axes, keep: ((x * x).mean(axes, keepdim=keep) + 0.1).sqrt(),
+    "less its mean over": lambda m, x, axes, keep: x - x.mean(axes, keepdim=True),
+}
+BLOCKS: dict[str, Step] = {
+    "layer_norm": lambda m, x: m.nn.functional.layer_norm(x, x.shape[-1:], eps=0.1),
+    "attention": lambda m, x: m.nn.functional.scaled_dot_product_attention(x, m.tanh(x), x * 0.5),
+    "causal attention": lambda m, x: m.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True),
+    "gelu": lambda m, x: m.nn.functional.gelu(x),
+    "silu": lambda m, x: m.nn.functional.silu(x),
+    "softplus": lambda m, x: m.nn.functional.softplus(x),
+    "mse": lambda m, x: m.nn.functional.mse_loss(m.tanh(x), x),
+}
+
+
 def augmented(y: Any, x: Any) -> Any:
     y += x
     y *= x.detach() + 1
@@ -148,9 +172,12 @@ def reduce_to(shape: Shape, draw: Draw) -> int:
     return draw(st.integers(0, len(shape) - 1))
 
 
+KINDS = ["smooth", "two", "along", "along", "over", "block", "kinked", "tied", "shape", "product", "image"]
+
+
 def pick(draw: Draw, values: list[np.ndarray]) -> tuple[str, Step, list[int]]:
     """A step for some of the values there are: its name, the call, and which values it takes."""
-    kind = draw(st.sampled_from(["smooth", "two", "along", "along", "kinked", "tied", "shape", "product", "image"]))
+    kind = draw(st.sampled_from(sorted(KINDS)))
     at = draw(st.integers(0, len(values) - 1))
     x = values[at]
     fallback = ("tanh", SMOOTH["tanh"], [at])
@@ -164,6 +191,13 @@ def pick(draw: Draw, values: list[np.ndarray]) -> tuple[str, Step, list[int]]:
         if kind == "tied" and gap(x) < FAR:
             return fallback
         return name, (lambda m, x, call=table[name], d=d: call(m, x, d)), [at]
+    if kind == "over" and x.ndim and x.size:
+        name, keep = draw(st.sampled_from(sorted(OVER))), draw(st.booleans())
+        axes = tuple(draw(st.lists(st.integers(-x.ndim, x.ndim - 1), unique_by=lambda a: a % x.ndim, min_size=1)))
+        return f"{name} {axes}", (lambda m, x, call=OVER[name]: call(m, x, axes, keep)), [at]
+    if kind == "block" and x.ndim > 1 and x.size:
+        name = draw(st.sampled_from(sorted(BLOCKS)))
+        return name, BLOCKS[name], [at]
     if kind == "kinked" and np.abs(x).min(initial=math.inf) > FAR:
         name = draw(st.sampled_from(sorted(KINKED)))
         return name, KINKED[name], [at]
@@ -172,16 +206,28 @@ def pick(draw: Draw, values: list[np.ndarray]) -> tuple[str, Step, list[int]]:
     if kind == "product":
         return product(draw, values, at) or fallback
     if kind == "image" and x.ndim in (3, 4) and x.size:
-        return ("conv", conv, [at]) if min(x.shape[2:]) > 1 else fallback
+        return convolution(draw, x, at) if min(x.shape[2:]) > 1 else fallback
     name = draw(st.sampled_from(sorted(SMOOTH)))
     return name, SMOOTH[name], [at]
 
 
-def conv(m: Any, x: Any) -> Any:
-    weight = m.linspace(-1, 1, 2 * x.shape[1] * 2 ** (x.ndim - 2), dtype=x.dtype)
-    weight = weight.reshape(2, x.shape[1], *[2] * (x.ndim - 2))
-    function = m.nn.functional.conv1d if x.ndim == 3 else m.nn.functional.conv2d
-    return function(x, weight, stride=1, padding=1)
+def convolution(draw: Draw, x: np.ndarray, at: int) -> tuple[str, Step, list[int]]:
+    channels, area = x.shape[1], x.ndim - 2
+    groups = draw(st.sampled_from([n for n in (1, 2, channels) if channels % n == 0]))
+    outs = groups * draw(st.integers(1, 3))
+    kernel = tuple(draw(st.integers(1, 3)) for _ in range(area))
+    dilation = tuple(draw(st.integers(1, 2)) for _ in range(area))
+    least = [max(0, d * (k - 1) + 1 - n) for k, d, n in zip(kernel, dilation, x.shape[2:], strict=True)]
+    padding = tuple(draw(st.integers(-(-p // 2), -(-p // 2) + 1)) for p in least)
+    options = {"stride": draw(st.integers(1, 3)), "padding": padding, "dilation": dilation, "groups": groups}
+
+    def conv(m: Any, x: Any) -> Any:
+        shape = (outs, channels // groups, *kernel)
+        weight = m.linspace(-1, 1, math.prod(shape), dtype=x.dtype).reshape(shape)
+        function = m.nn.functional.conv1d if x.ndim == 3 else m.nn.functional.conv2d
+        return function(x, weight, **options)
+
+    return f"conv {kernel} {options}", conv, [at]
 
 
 def broadcast(a: Shape, b: Shape) -> bool:

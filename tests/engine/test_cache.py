@@ -16,6 +16,7 @@ import pytest
 import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.engine import cache, compile, jit, likeness, native
+from glassgrad.engine.access import Buffer
 from glassgrad.engine.groups import Group
 from glassgrad.engine.program import CONST, INPUT, Val
 from glassgrad.op import REGISTRY
@@ -309,9 +310,9 @@ def test_what_was_used_least_recently_goes_first(place, monkeypatch):
 
 def test_an_op_that_was_declared_elsewhere_is_not_kept(monkeypatch):
     monkeypatch.setitem(REGISTRY, "madeup", dataclasses.replace(REGISTRY["tanh"], value=lambda xp, x: x))
-    likeness.likeness(group_of("tanh"), lambda val: val)
+    likeness.likeness(group_of("tanh"), lambda val, start=0: Buffer(val, start))
     with pytest.raises(likeness.Unlike):
-        likeness.likeness(group_of("madeup"), lambda val: val)
+        likeness.likeness(group_of("madeup"), lambda val, start=0: Buffer(val, start))
 
 
 def group_of(op, shape=(2, 3), number=2.0, dtype="f4", params=None, twice=True):
@@ -330,18 +331,19 @@ def group_of(op, shape=(2, 3), number=2.0, dtype="f4", params=None, twice=True):
 
 def test_groups_that_differ_have_other_texts():
     def text(*args, **changes):
-        return likeness.likeness(group_of("tanh", *args, **changes), lambda val: val)[0]
+        return likeness.likeness(group_of("tanh", *args, **changes), lambda val, start=0: Buffer(val, start))[0]
 
     assert text() == text()
     others = [
         text((2, 4)), text((3, 2)), text(number=3.0), text(number=-0.0), text(number=0.0), text(dtype="f8"),
-        text(params={"axes": (1,)}), text(params={"axes": (0, 1)}), text(twice=False), text(),
-        likeness.likeness(group_of("exp"), lambda val: val)[0],
+        text(params={"axes": (1,)}), text(params={"axes": (0, 1)}), text(),
+        likeness.likeness(group_of("exp"), lambda val, start=0: Buffer(val, start))[0],
     ]  # fmt: skip
     assert len(set(others)) == len(others)
+    assert text() == text(twice=False)  # the kernel is given two addresses either way
     made = group_of("tanh")
     made.stored = made.vals[1:]
-    assert likeness.likeness(made, lambda val: val)[0] != text()
+    assert likeness.likeness(made, lambda val, start=0: Buffer(val, start))[0] != text()
     x = made.vals[0].ins[0]
-    over = likeness.likeness(made, lambda val: x if val is made.vals[-1] else val)[0]
-    assert over != likeness.likeness(made, lambda val: val)[0]
+    over = likeness.likeness(made, lambda val, start=0: Buffer(x if val is made.vals[-1] else val, start))[0]
+    assert over != likeness.likeness(made, lambda val, start=0: Buffer(val, start))[0]

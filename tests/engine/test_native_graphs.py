@@ -4,6 +4,8 @@
 many with torch, and a quarter as many with nan and infinity in them.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -43,8 +45,20 @@ def drawn_graph(data, rng, shapes=(*SHAPES, *ODD)):
     return arrays, steps, [rng.uniform(-1, 1, x.shape) for x in values]
 
 
+LAYOUTS = {
+    "in order": lambda a: a,
+    "transposed": lambda a: np.ascontiguousarray(a.T).T,
+    "reversed": lambda a: np.ascontiguousarray(a[::-1])[::-1] if a.ndim else a,
+    "every other": lambda a: np.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a,
+    "a part": lambda a: np.pad(a, 1)[(slice(1, -1),) * a.ndim] if a.ndim else a,
+    "shifted": lambda a: np.concatenate([a.ravel()[:1], a.ravel()])[1:].reshape(a.shape) if a.size else a,
+}
+"""How the numbers of a leaf lie in memory."""
+
+
 def program(steps, weights, m=gg):
-    """The function of the leaves that does the steps and returns all values and all gradients."""
+    """The function of the leaves that does the steps and returns all values and all gradients; among the results are
+    inputs and views as they are."""
 
     def run(*leaves):
         values = list(leaves)
@@ -54,14 +68,14 @@ def program(steps, weights, m=gg):
             values.append(x if scale is None else x / scale)
         total = sum((x * m.tensor(w, dtype=x.dtype)).sum() for x, w in zip(values, weights, strict=True))
         gradients = m.autograd.grad(total, leaves, materialize_grads=True)
-        return [*(x.detach() * 1 for x in values[len(leaves) :]), *gradients]
+        return [*(x.detach() for x in values), *gradients]
 
     return run
 
 
-def compiled(run, leaves, threads):
+def compiled(run, leaves, threads, engine="native"):
     """What the native engine makes of it; a case that cannot be compiled is none."""
-    go = compile(run, threads=threads)
+    go = compile(run, threads=threads, engine=engine)
     verify.ON[0] = True
     with pytest.MonkeyPatch.context() as patch:
         if threads > 1:  # however small the kernels are
@@ -86,7 +100,11 @@ def agree(found, expected, close):
 def drawn_leaves(data, dtype, **options):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     arrays, steps, weights = drawn_graph(data, rng, **options)
-    return [gg.tensor(a, dtype=dtype, requires_grad=True) for a in arrays], steps, weights, rng
+    layouts = [LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))] for _ in arrays]
+    leaves = [
+        gg.from_numpy(layout(a.astype(dtype))).requires_grad_() for a, layout in zip(arrays, layouts, strict=True)
+    ]
+    return leaves, steps, weights, rng
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -99,7 +117,44 @@ def test_native_graphs(dtype, data):
         expected = run(*leaves)
     except DtypeError:  # a step brings float64 numbers of its own
         reject()
-    agree(compiled(run, leaves, data.draw(st.sampled_from([1, 2]))), expected, CLOSE[dtype])
+    found = compiled(run, leaves, data.draw(st.sampled_from([1, 2])))
+    agree(found, expected, CLOSE[dtype])
+    agree(compiled(run, leaves, 1, engine="interpret"), expected, 0)
+
+
+@settings.get_profile("native_graphs_odd")
+@given(st.data())
+def test_native_graphs_that_change_state(data):
+    """Some of the values are put into tensors that were there before, which later calls read and swap."""
+    leaves, steps, weights, _ = drawn_leaves(data, "float64")
+    run = program(steps, weights)
+    kept = data.draw(st.lists(st.integers(0, len(weights) - 1), min_size=1, max_size=4))
+
+    def stateful(states):
+        def step(*inputs):
+            made = run(*(x * (1 + 0.01 * states[0].mean()) for x in inputs))
+            for state, number in zip(states, kept, strict=True):
+                state.mul_(0.5).add_(made[number])
+            for a, b in itertools.pairwise(states):
+                if a.shape == b.shape:
+                    old = a.clone()
+                    a.copy_(b)
+                    b.copy_(old)
+                elif a.ndim and b.ndim and a.numel() and b.numel():
+                    a[..., 0] = b.mean()
+            return made[kept[0]]
+
+        return step
+
+    plain, ours = ([gg.ones(weights[number].shape, dtype=gg.float64) for number in kept] for _ in range(2))
+    step = stateful(plain)
+    expected = [step(*leaves) for _ in range(3)]
+    go = compile(stateful(ours), threads=1)
+    try:
+        found = [go(*leaves) for _ in range(3)]
+    except TraceError:
+        reject()
+    agree([*found, *ours], [*expected, *plain], 1e-8)
 
 
 @settings.get_profile("native_graphs_torch")
@@ -107,7 +162,7 @@ def test_native_graphs(dtype, data):
 def test_native_graphs_against_torch(data):
     leaves, steps, weights, _ = drawn_leaves(data, "float64")
     found = compiled(program(steps, weights), leaves, 1)
-    theirs = [torch.tensor(x.detach().numpy(), requires_grad=True) for x in leaves]
+    theirs = [torch.tensor(x.detach().numpy().copy(), requires_grad=True) for x in leaves]
     agree(found, program(steps, weights, torch)(*theirs), 1e-8)
 
 

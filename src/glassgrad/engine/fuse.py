@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from .access import Access, access, in_order, is_view
-from .dims import refine, spread_flags
+from .dims import refine, split_strides, spread_flags
 from .groups import (
     FULL,
     MOST,
@@ -131,7 +131,8 @@ class Fuser:
             group = self._latest(each)
             if group is None or group is self.scalars or group.kind != "loop" or self._fits(group, each) != FULL:
                 group = self._begin(each.shape)
-            group.add(each)
+            if each not in group.level:  # it may be there for a value that it was brought along for
+                group.add(each)
             self.home[each] = group
             self.floating.discard(each)
 
@@ -150,8 +151,18 @@ class Fuser:
             return FULL
         row = group.reduced is not None and val.size == group.rows
         if row and all(group.level[a.base] == ROW and in_order(a, val.shape) for a in inside):
-            return ROW
+            return ROW if self._reads_by_rows(group, val) else None
         return None
+
+    def _reads_by_rows(self, group: Group, val: Val) -> bool:
+        """Whether what a row value takes from outside can be counted by the group's rows."""
+        assert group.reduced is not None
+        kept = [n for n, gone in zip(group.shape, group.reduced, strict=True) if not gone]
+        given = zip(val.ins, accesses(val), strict=True)
+        return all(
+            a.base in group.level or not source.shape or split_strides(source.shape, a.strides, kept) is not None
+            for source, a in given
+        )
 
     def _full_edge(self, group: Group, found: Access, val: Val) -> bool:
         if group.level[found.base] == FULL:

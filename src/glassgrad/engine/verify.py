@@ -70,6 +70,8 @@ def groups(made: list[Group], outputs: list[Val], after: str) -> list[Group]:
             if group.kind == "loop" and not is_elementwise(val) and not is_reduction(val):
                 raise Broken(f"after {after}: {val} is in a loop group")
             here.add(val)
+        if len(group.vals) != len(here):
+            raise Broken(f"after {after}: group {number} computes a value twice")
         if set(group.level) != here:
             raise Broken(f"after {after}: group {number} has levels for other values than it holds")
         stored |= set(group.stored)
