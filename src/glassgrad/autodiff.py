@@ -44,6 +44,9 @@ def cotangents(
         alive = _leading_to(order, wanted)
         order = [node for node in order if node in alive]
     _check_alive(order, wanted)
+    observer = STATE.observer
+    if observer is not None:
+        observer.begins(outputs, seeds)
     sums: dict[Node, Node] = {}
     for output, seed in zip(outputs, seeds, strict=True):
         held = sums.get(output)
@@ -59,6 +62,8 @@ def cotangents(
                     continue
                 if node.hooks:
                     g = _run_hooks(node, g)
+                if observer is not None:
+                    observer.arrived(node, g)
                 if node.op is None or node.cell is not None or (wanted is not None and node in wanted):
                     found[node] = g
                 if node.op is None or (alive is not None and not any(source in alive for source in node.inputs)):
@@ -89,6 +94,8 @@ def _push(node: Node, g: Node, sums: dict[Node, Node], alive: Collection[Node] |
             part = rule(g, node, *inputs, **node.params)
         except OverwrittenValue:
             raise _overwritten(node) from None
+        if STATE.observer is not None:
+            STATE.observer.passed(node, index, part)
         held = sums.get(source)
         sums[source] = part if held is None else apply(add, (held, part), {})
 

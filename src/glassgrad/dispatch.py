@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +19,6 @@ from .errors import GlassgradError, here
 from .graph import CONSTANT, Node, Operation, Origin, Params, Symbol
 from .spec import Dtype
 
-Made = Callable[[Node], None]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,6 +37,15 @@ class Tracing(Protocol):
     def stepped(self, optimizer: Any) -> None: ...
     def begins(self, optimizer: Any) -> None: ...
     def look_at(self, value: Any, check: Callable[[Any], object]) -> None: ...
+
+
+class Observing(Protocol):
+    """What an observer is told: every node that is made, and what a backward pass does with them."""
+
+    def made(self, node: Node) -> None: ...
+    def begins(self, outputs: Sequence[Node], seeds: Sequence[Node]) -> None: ...
+    def arrived(self, node: Node, cotangent: Node) -> None: ...
+    def passed(self, node: Node, index: int, part: Node) -> None: ...
 
 
 class Changes:
@@ -60,7 +68,7 @@ class State(threading.local):
     grad: bool = True
     scope: Any = None  # the innermost running module, linked to the ones around it: (module, outer)
     origin: Origin | None = None  # in a backward pass: that of the forward node whose rule runs
-    observer: Made | None = None  # told of every node that is made; while it is on, all nodes keep their inputs
+    observer: Observing | None = None  # while it is on, all nodes keep their inputs until backward lets them go
     tracer: Tracing | None = None
     quiet: bool = False  # whether NumPy's floating point warnings are off already
 
@@ -94,7 +102,7 @@ def apply(op: Operation, inputs: tuple[Node, ...], params: Params) -> Node:
         return Node(op, (), params, value, False, None)
     node = Node(op, inputs, params, value, needs, state.origin or Origin(here(2), state.scope))
     if state.observer is not None:
-        state.observer(node)
+        state.observer.made(node)
     return node
 
 
