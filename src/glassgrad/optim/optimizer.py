@@ -9,19 +9,33 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import functions as fn
-from ..dispatch import CHANGES, STATE, Quiet, enable_grad, no_grad
+from ..dispatch import CHANGES, STATE, Quiet, enable_grad, no_grad, pop_scope, push_scope
 from ..errors import ArgumentError, StateError, TypeMismatch, Where, here
 from ..tensor import Tensor
 from .options import Group, Handle, MissingKey, OtherGroups, Params, Scalar, Value, copied, is_on, named, required
 
 __all__ = ["Optimizer", "required"]
+
+
+@contextmanager
+def _scope(rule: Optimizer) -> Iterator[None]:
+    """What a rule computes belongs to it, as what a module computes belongs to that; only an observer asks."""
+    if STATE.observer is None:
+        yield
+        return
+    outer = push_scope(rule)
+    try:
+        yield
+    finally:
+        pop_scope(outer)
 
 
 def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -218,7 +232,7 @@ class Optimizer:
         unwatched = STATE.tracer is None and STATE.observer is None
         self._where = here(2)
         try:
-            with no_grad(), Quiet():
+            with no_grad(), Quiet(), _scope(self):
                 for group in self.param_groups:
                     lr = self.option(group, "lr") if "lr" in group else 0.0
                     self._arrays = unwatched and not isinstance(lr, Tensor)

@@ -1,0 +1,423 @@
+"""Formulas as small trees, written as LaTeX, as plain text, and with their numbers, and computed.
+
+An `Expr` comes from nodes alone (see `entries`): how an op is written stands in its declaration (`latex`, `prec`), and the
+text form is made from that. Nothing here is typed for an op by hand.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import GlassgradError
+from ..op import ATOM, POWER, PRODUCT, REGISTRY, SUM, Op
+
+Style = str
+LATEX, TEXT, NUMBERS = "latex", "text", "numbers"
+SHOWN = 6
+"""Terms of a sum that are written out; of a longer one the first and the last."""
+
+
+class Expr:
+    """A formula for one number."""
+
+    prec = ATOM
+
+    def write(self, style: Style) -> str:
+        raise NotImplementedError
+
+    def compute(self) -> float:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.write(TEXT)
+
+
+@dataclass(frozen=True)
+class Ref(Expr):
+    """A number that has a name: an entry of a recorded value."""
+
+    text: str
+    latex: str
+    number: float
+
+    def write(self, style: Style) -> str:
+        return self.text if style == TEXT else self.latex if style == LATEX else written(self.number)
+
+    def compute(self) -> float:
+        return self.number
+
+    @property
+    def prec(self) -> int:  # type: ignore[override]
+        return ATOM
+
+
+@dataclass(frozen=True)
+class Num(Expr):
+    """A number that is written in the code."""
+
+    number: float
+
+    def write(self, style: Style) -> str:
+        text = written(self.number)
+        return text if style != LATEX else _latex_number(text)
+
+    def compute(self) -> float:
+        return self.number
+
+    @property
+    def prec(self) -> int:  # type: ignore[override]
+        return SUM if self.number < 0 else ATOM
+
+
+@dataclass(frozen=True)
+class Call(Expr):
+    """An op over formulas."""
+
+    op: Op
+    args: tuple[Expr, ...]
+    params: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def prec(self) -> int:  # type: ignore[override]
+        return self.op.prec
+
+    def write(self, style: Style) -> str:
+        wanted = NUMBERS if style == NUMBERS else style
+        return compose(self.op, [_Operand.of(a, wanted) for a in self.args], dict(self.params), style)
+
+    def compute(self) -> float:
+        values = [np.float64(a.compute()) for a in self.args]
+        with np.errstate(all="ignore"):
+            if self.op.kind == "elementwise" and "dtype" not in dict(self.params):
+                values = [v.astype(bool) if _boolean(self.op, k) else v for k, v in enumerate(values)]
+                return float(self.op.value(np, *map(np.asarray, values), **dict(self.params)))
+        return float(values[0])
+
+
+@dataclass(frozen=True)
+class Total(Expr):
+    """A sum of any number of terms."""
+
+    terms: tuple[Expr, ...]
+    prec = SUM
+
+    def write(self, style: Style) -> str:
+        terms = self.terms
+        if len(terms) > SHOWN:
+            left = len(terms) - 3
+            dots = rf"\cdots\,({left}\text{{ more}})" if style == LATEX else f"… ({left} more)"
+            words = [_term(t, style) for t in terms[:2]] + [dots, _term(terms[-1], style)]
+        else:
+            words = [_term(t, style) for t in terms]
+        if not words:
+            return "0"
+        made = words[0]
+        for word in words[1:]:
+            minus = word.startswith(("−", "-")) and " " not in word[:2]
+            made += f" − {word[1:]}" if minus and style != LATEX else f" - {word[1:]}" if minus else f" + {word}"
+        return made
+
+    def compute(self) -> float:
+        return float(np.sum([t.compute() for t in self.terms])) if self.terms else 0.0
+
+
+@dataclass(frozen=True)
+class Product(Expr):
+    """A product of any number of factors."""
+
+    factors: tuple[Expr, ...]
+    prec = PRODUCT
+
+    def write(self, style: Style) -> str:
+        dot = r" \cdot " if style == LATEX else " · "
+        return dot.join(_inside(f, PRODUCT, style, place > 0) for place, f in enumerate(self.factors)) or "1"
+
+    def compute(self) -> float:
+        made = 1.0
+        for factor in self.factors:
+            made *= factor.compute()
+        return made
+
+
+@dataclass(frozen=True)
+class Whole(Expr):
+    """An entry of what an op makes of whole arrays, such as a softmax: the op over their names."""
+
+    op: Op
+    names: tuple[tuple[str, str], ...]
+    params: tuple[tuple[str, Any], ...]
+    index: tuple[int, ...]
+    number: float
+
+    def write(self, style: Style) -> str:
+        if style == NUMBERS:
+            return written(self.number)
+        operands = [_Operand(latex if style == LATEX else text, ATOM) for text, latex in self.names]
+        made = compose(self.op, operands, dict(self.params), style)
+        if not self.index:
+            return made
+        made = made if self.op.prec >= ATOM else f"({made})"
+        return made + (f"_{{{','.join(map(str, self.index))}}}" if style == LATEX else f"[{','.join(map(str, self.index))}]")
+
+    def compute(self) -> float:
+        return self.number
+
+
+def _term(term: Expr, style: Style) -> str:
+    return _inside(term, SUM, style, later=False)
+
+
+def _inside(expr: Expr, prec: int, style: Style, later: bool) -> str:
+    """A formula as an operand: in parentheses where it binds less tightly, or is a negative number behind a sign."""
+    text = expr.write(style)
+    negative = text.startswith(("-", "−"))
+    weak = expr.prec < prec or (negative and (later or prec > SUM)) and not _closed(text)
+    return f"({text})" if weak else text
+
+
+def _closed(text: str) -> bool:
+    return text.startswith("(") and text.endswith(")")
+
+
+# -- an op with its operands in place --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Operand:
+    text: str
+    prec: int
+
+    @staticmethod
+    def of(expr: Expr, style: Style) -> _Operand:
+        text = expr.write(style)
+        return _Operand(text, SUM if text.startswith(("-", "−")) else expr.prec)
+
+
+def compose(op: Op, operands: Sequence[_Operand], params: dict[str, Any], style: Style) -> str:
+    """The op's own way of being written, with these operands."""
+    marks = [f"\x00{place}\x01" for place in range(len(operands))]
+    template = _template(op, len(operands), tuple(sorted((k, _frozen(v)) for k, v in params.items())), style == LATEX)
+    made = template
+    for place, (mark, operand) in enumerate(zip(marks, operands, strict=True)):
+        while mark in made:
+            at = made.index(mark)
+            before, after = made[:at], made[at + len(mark) :]
+            enclosed = before.rstrip().endswith(("{", "(", "|", "⌊", r"\lfloor", ",", "\x02")) and after.lstrip().startswith(
+                ("}", ")", "|", "⌋", r"\rfloor", r"\right", ",", "\x03")
+            )
+            strict = op.prec == POWER or len(operands) == 1 or (place > 0 and op.name in _NOT_ASSOCIATIVE)
+            weak = operand.prec < op.prec or (operand.prec == op.prec and strict)
+            text = f"({operand.text})" if weak and not enclosed and op.prec < ATOM else operand.text
+            if op.prec >= ATOM and not enclosed and operand.prec < ATOM and len(template) > len(mark):
+                text = f"({operand.text})"
+            made = before + text + after
+    made = _tidy(made.replace("\x02", "").replace("\x03", ""))
+    return made if style == LATEX else re.sub(r"\^([0-9])(?![0-9.])", lambda m: RAISED[int(m[1])], made)
+
+
+def _not_associative() -> frozenset[str]:
+    """Ops of a sum's or a product's tightness where a different order of the same op gives a different number: found by
+    trying."""
+    found = set()
+    for name, op in REGISTRY.items():
+        if op.kind == "elementwise" and op.prec in (SUM, PRODUCT) and len(op.operands) == 2 and op.only != "integral":
+            a, b, c = (np.asarray(x, np.int64 if op.only == "integer" else np.float64) for x in (7, 5, 3))
+            if op.value(np, op.value(np, a, b), c) != op.value(np, a, op.value(np, b, c)):
+                found.add(name)
+    return frozenset(found)
+
+
+_NOT_ASSOCIATIVE = _not_associative()
+
+
+def _frozen(value: Any) -> Any:
+    return value if not isinstance(value, (list, dict)) else repr(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _template(op: Op, count: int, params: tuple[tuple[str, Any], ...], latex: bool) -> str:
+    marks = [f"\x00{place}\x01" for place in range(count)]
+    if callable(op.latex):
+        made = op.latex(*marks, **dict(params))
+    else:
+        names = op.operands
+        made = op.latex.format(**dict(zip(names, marks, strict=False))) if len(names) == count else _any(op, marks)
+    return made if latex else as_text(made)
+
+
+def _any(op: Op, marks: list[str]) -> str:
+    return rf"\operatorname{{{op.name}}}(" + ", ".join(marks) + ")"
+
+
+RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+WORDS = {
+    r"\cdot": "·", r"\sigma": "σ", r"\top": "ᵀ", r"\ast": "∗", r"\star": "⋆", r"\gets": "←", r"\neq": "≠", r"\le": "≤",
+    r"\ge": "≥", r"\land": "∧", r"\lor": "∨", r"\oplus": "⊕", r"\lnot": "¬", r"\sum": "Σ", r"\bmod": "mod", r"\,": "",
+    r"\;": " ", r"\left": "", r"\right": "", r"\lfloor": "⌊", r"\rfloor": "⌋", r"\partial": "∂", r"\quad": " ",
+    r"\odot": "⊙", r"\cdots": "…", r"\times": "×", r"\infty": "∞", r"\nabla": "∇",
+}  # fmt: skip
+FUNCTION = r"\\(tanh|sinh|cosh|sin|cos|tan|arcsin|arccos|arctan|ln|max|min|arg)"
+
+
+def as_text(latex: str) -> str:
+    """LaTeX as the ops' declarations have it, as plain text with signs of Unicode."""
+    made = latex.replace("{", "{").replace(r"\begin{cases}", "\x04").replace(r"\end{cases}", "\x05")
+    made = re.sub("\x04" + r"(.*?)&(.*?)\\\\(.*?)&\s*\\text\{else\}\s*" + "\x05", r"(\1 if \2 else \3)", made, flags=re.S)
+    before = ""
+    while before != made:
+        before = made
+        made = re.sub(r"\\operatorname\{([^{}]*)\}", r"\1", made)
+        made = re.sub(r"\\text\{([^{}]*)\}", r"\1", made)
+        made = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"\1 / \2", made)
+        made = re.sub(r"\\sqrt\{([^{}]*)\}", lambda m: "√(\x02" + m[1] + "\x03)", made)
+        made = re.sub(r"\\overleftarrow\{([^{}]*)\}", r"reversed(\1)", made)
+        made = re.sub(r"\^\{([^{}]*)\}", lambda m: "^" + m[1], made)
+        made = re.sub(r"_\{([^{}]*)\}", r"[\1]", made)
+        made = re.sub(r"\\mathrm\{([^{}]*)\}", r"\1", made)
+    made = re.sub(r"\^\\top", "ᵀ", made)
+    made = re.sub(FUNCTION + r"\s*(\x00\d+\x01)", r"\1(\2)", made)
+    made = re.sub(FUNCTION, r"\1", made)
+    made = re.sub(r"\\[a-zA-Z]+|\\[,;]", lambda m: WORDS.get(m[0], m[0].lstrip("\\")), made)
+    made = made.replace("{", "").replace("}", "").replace("-", "−")
+    return re.sub(r"\s+", " ", made).strip()
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\((\([^()]*\))\)", r"\1", text)
+
+
+def written(value: float) -> str:
+    """A number to four digits: 0.1417, 3, 1.2e−05."""
+    if not np.isfinite(value):
+        return "nan" if np.isnan(value) else "∞" if value > 0 else "−∞"
+    if value == int(value) and abs(value) < 1e6:
+        text = str(int(value))
+    else:
+        text = f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def _latex_number(text: str) -> str:
+    text = text.replace("−", "-").replace("∞", r"\infty")
+    if "e" in text:
+        mantissa, power = text.split("e")
+        return rf"{mantissa} \cdot 10^{{{int(power)}}}"
+    return text
+
+
+def _boolean(op: Op, place: int) -> bool:
+    return bool(op.cases) and len(op.cases[0].dtypes) > place and op.cases[0].dtypes[place] == "bool"
+
+
+# -- textbook form ----------------------------------------------------------------------------------------------------
+
+
+def tidy(expr: Expr, rules: Callable[[Expr], Expr] | None = None) -> Expr:
+    """The formula as a textbook writes it: without factors of 1, terms of 0, and double signs; x · x is x²."""
+    if isinstance(expr, Call):
+        expr = Call(expr.op, tuple(tidy(a) for a in expr.args), expr.params)
+        return _shorter(expr)
+    if isinstance(expr, Total):
+        terms = [tidy(t) for t in expr.terms]
+        kept = tuple(t for t in terms if not _is(t, 0))
+        return kept[0] if len(kept) == 1 else Total(kept)
+    if isinstance(expr, Product):
+        factors = [tidy(f) for f in expr.factors]
+        kept = tuple(f for f in factors if not _is(f, 1))
+        return Num(1.0) if not kept else kept[0] if len(kept) == 1 else Product(kept)
+    return expr
+
+
+def _is(expr: Expr, number: float) -> bool:
+    return isinstance(expr, Num) and expr.number == number
+
+
+def _shorter(made: Call) -> Expr:
+    """Without what does nothing; which op does nothing with which number is found by trying."""
+    op, args = made.op, made.args
+    if len(args) == 2 and op.kind == "elementwise":
+        a, b = args
+        for here, other, place in ((a, b, 1), (b, a, 0)):
+            if isinstance(other, Num) and not made.params:
+                what = _with(op, place, other.number)
+                if what == "same":
+                    return here
+                if what == "negated":
+                    return _shorter(Call(_NEGATION, (here,)))
+        if a == b and not isinstance(a, Num) and _squares(op):
+            return Call(_POWER, (a, Num(2.0)))
+        if not made.params and op not in (_DIFFERENCE, _POWER) and _commutes(op):
+            return _ordered(made)
+    if op is _NEGATION:
+        (inner,) = args
+        if isinstance(inner, Num):
+            return Num(-inner.number)
+        if isinstance(inner, Call) and inner.op is _NEGATION:
+            return inner.args[0]
+    return made
+
+
+_NEGATION, _POWER, _DIFFERENCE = REGISTRY["neg"], REGISTRY["pow"], REGISTRY["sub"]
+_TRIED = np.array([0.37, 2.9, -1.7])
+
+
+@functools.lru_cache(maxsize=4096)
+def _with(op: Op, place: int, number: float) -> str:
+    """What an op of two does to its other operand when operand `place` is this number."""
+    try:
+        with np.errstate(all="ignore"):
+            given = (_TRIED, np.float64(number)) if place else (np.float64(number), _TRIED)
+            found = op.value(np, *given)
+    except (TypeError, GlassgradError):  # not for floats
+        return ""
+    if found.dtype.kind != "f":
+        return ""
+    return "same" if np.array_equal(found, _TRIED) else "negated" if np.array_equal(found, -_TRIED) else ""
+
+
+@functools.cache
+def _commutes(op: Op) -> bool:
+    """Whether two operands may change places."""
+    try:
+        return op.prec in (SUM, PRODUCT) and bool(
+            np.array_equal(op.value(np, _TRIED, _TRIED[::-1]), op.value(np, _TRIED[::-1], _TRIED))
+        )
+    except (TypeError, GlassgradError):
+        return False
+
+
+def _ordered(made: Call) -> Expr:
+    """Numbers before letters in a product; what is taken away, behind what it is taken from."""
+    a, b = made.args
+    if made.op.prec == PRODUCT:
+        return Call(made.op, (b, a)) if isinstance(b, Num) and not isinstance(a, Num) else made
+    for first, second in ((b, a), (a, b)):
+        less = _without_sign(second)
+        if less is not None and _without_sign(first) is None:
+            return Call(_DIFFERENCE, (first, less))
+    return made
+
+
+def _without_sign(expr: Expr) -> Expr | None:
+    """The formula times -1 where that takes a sign away; else None."""
+    if isinstance(expr, Call):
+        if expr.op is _NEGATION:
+            return expr.args[0]
+        if expr.op.prec == PRODUCT and len(expr.args) == 2 and _commutes(expr.op):
+            first = _without_sign(expr.args[0])
+            return None if first is None else _shorter(Call(expr.op, (first, expr.args[1])))
+    return Num(-expr.number) if isinstance(expr, Num) and expr.number < 0 else None
+
+
+@functools.cache
+def _squares(op: Op) -> bool:
+    try:
+        return bool(np.array_equal(op.value(np, _TRIED, _TRIED), _TRIED * _TRIED)) and op is not _POWER
+    except (TypeError, GlassgradError):
+        return False

@@ -1,0 +1,142 @@
+"""Names for what was recorded: parameters by their modules, values by the variables they were put into, and short
+symbols as a textbook has them, W1 and b1, for formulas."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+from types import CodeType, FrameType
+from typing import Any
+
+from ..errors import Where
+from ..graph import Node
+from ..nn import Module
+from ..tensor import Tensor
+
+FRAMES = 12
+"""How many of the user's frames are looked through for a tensor's variable."""
+
+
+class Modules:
+    """The paths of the modules that ran, and whose parameter a leaf is."""
+
+    def __init__(self) -> None:
+        self.roots: dict[int, Any] = {}
+        self.paths: dict[tuple[int, ...], str] = {}
+        self.names: dict[Node, tuple[str, Tensor]] = {}
+
+    def path(self, scope: Any) -> str:
+        """The path of the innermost module that runs, within the outermost: "layers.0"; "" outside of all."""
+        if scope is None:
+            return ""
+        chain = []
+        while scope is not None:
+            chain.append(scope[0])
+            scope = scope[1]
+        key = tuple(map(id, chain))
+        held = self.paths.get(key)
+        if held is None:
+            held = self.paths[key] = self._path(chain)
+        return held
+
+    def _path(self, chain: list[Any]) -> str:
+        root, inner = chain[-1], chain[0]
+        self.roots[id(root)] = root
+        if isinstance(root, Module):
+            for name, module in root.named_modules():
+                if module is inner:
+                    return name or type(root).__name__
+        return type(inner).__name__
+
+    def parameter(self, leaf: Node) -> tuple[str, Tensor] | None:
+        """The name of the parameter or buffer that this leaf is, and its cell."""
+        if leaf not in self.names:
+            several = len(self.roots) > 1
+            for root in self.roots.values():
+                if not isinstance(root, Module):
+                    continue
+                front = f"{type(root).__name__}." if several else ""
+                for name, cell in [*root.named_parameters(), *root.named_buffers()]:
+                    self.names.setdefault(cell.node, (front + name, cell))
+        return self.names.get(leaf)
+
+
+def held_in_frames(leaf: Node, frame: FrameType | None) -> tuple[str, Tensor] | None:
+    """The variable of the user's that holds this leaf, innermost frame first: "w1", or "weights[0]" within a list."""
+    for _ in range(FRAMES):
+        if frame is None:
+            return None
+        for space in (frame.f_locals, frame.f_globals):
+            for name, held in list(space.items()):
+                if name.startswith("__"):
+                    continue
+                if isinstance(held, Tensor):
+                    if held._node is leaf:
+                        return name, held
+                elif isinstance(held, (list, tuple)) and len(held) < 100:
+                    for place, each in enumerate(held):
+                        if isinstance(each, Tensor) and each._node is leaf:
+                            return f"{name}[{place}]", each
+                elif isinstance(held, dict) and len(held) < 100 and space is frame.f_locals:
+                    for key, each in list(held.items()):
+                        if isinstance(each, Tensor) and each._node is leaf and isinstance(key, str):
+                            return (key if key.isidentifier() else f"{name}[{key!r}]"), each
+        frame = frame.f_back
+    return None
+
+
+@functools.cache
+def assignments(filename: str) -> list[tuple[str, tuple[int, int, int, int]]]:
+    """The assignments of a file to one name: the name, and where the expression stands (lines and columns)."""
+    lines = linecache.getlines(filename)
+    try:
+        tree = ast.parse("".join(lines))
+    except (SyntaxError, ValueError):
+        return []
+    found = []
+    for node in ast.walk(tree):
+        value = getattr(node, "value", None)
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        if isinstance(node, (ast.AnnAssign, ast.NamedExpr)):
+            target = node.target
+        if isinstance(target, ast.Name) and value is not None:
+            found.append((target.id, (value.lineno, value.end_lineno, value.col_offset, value.end_col_offset)))
+    return found
+
+
+def position(where: Where | None) -> tuple[int | None, int | None, int | None, int | None] | None:
+    """Which characters of the source made a node: line, end line, column, end column."""
+    if where is None:
+        return None
+    code, offset = where
+    return _positions(code)[offset // 2]
+
+
+@functools.lru_cache(maxsize=512)
+def _positions(code: CodeType) -> list[tuple[int | None, int | None, int | None, int | None]]:
+    return list(code.co_positions())
+
+
+def assigned_name(where: Where | None) -> str:
+    """The variable that the expression at this place is put into; "" if it is only a part of one, or none."""
+    at = position(where)
+    if at is None or at[0] is None:
+        return ""
+    assert where is not None
+    for name, place in assignments(where[0].co_filename):
+        if place == at:
+            return name
+    return ""
+
+
+def source_line(where: Where | None) -> str:
+    """The text of the user's line."""
+    at = position(where)
+    if at is None or at[0] is None or where is None:
+        return ""
+    return linecache.getline(where[0].co_filename, at[0]).strip()
+
+
+def superscript(number: int) -> str:
+    return "⁽" + str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) + "⁾"

@@ -1,0 +1,185 @@
+"""The symbol of every recorded value, as formulas have it: W1 for the first layer's weight, the user's own variables,
+∂L/∂z for what backward brought to z, and W1′ for a weight after its update."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ..graph import Node
+from .naming import assigned_name, superscript
+from .record import BACKWARD, FORWARD, LOSS, UPDATE, Recording
+
+GREEK = {"γ": r"\gamma", "β": r"\beta", "σ": r"\sigma", "μ": r"\mu", "θ": r"\theta", "α": r"\alpha", "λ": r"\lambda"}
+
+
+class Symbols:
+    """Names of nodes, made once for a recording."""
+
+    def __init__(self, tape: Recording) -> None:
+        self.tape = tape
+        self.held: dict[Node, tuple[str, str]] = {}
+        self.used: set[str] = set()
+        self.legend: dict[str, str] = {}
+        """For each short symbol what it stands for: W1 is layers.0.weight."""
+        self.updated: dict[Node, Node] = {}
+        """For each new weight or state the weight that it is of."""
+        self.own: set[Node] = set()
+        """Nodes that have a name of the user's: formulas stop there."""
+        self._leaves()
+        self._values()
+        self._gradients()
+        self._updates()
+
+    def both(self, node: Node) -> tuple[str, str]:
+        """The symbol as text and as LaTeX."""
+        found = self.held.get(node) or self.held.get(self.tape.source(node))
+        if found is None:
+            name = self._free("v")
+            found = self.held[node] = name, latex_of(name)
+        return found
+
+    def text(self, node: Node) -> str:
+        return self.both(node)[0]
+
+    def _put(self, node: Node, text: str, latex: str | None = None) -> None:
+        self.held[node] = text, latex_of(text) if latex is None else latex
+        self.used.add(text)
+
+    def _free(self, stem: str) -> str:
+        number = 1
+        while f"{stem}{number}" in self.used:
+            number += 1
+        self.used.add(f"{stem}{number}")
+        return f"{stem}{number}"
+
+    def _leaves(self) -> None:
+        layers: dict[str, int] = {}
+        named = {n: r.name for n, r in self.tape.records.items() if r.node.op is None and r.name}
+        for node, name in named.items():
+            front, _, last = name.rpartition(".")
+            if front and last in ("weight", "bias"):
+                layers.setdefault(front, len(layers) + 1)
+        flat = {n.rpartition(".")[0] for node, n in named.items() if n.endswith("weight") and len(node.shape) < 2}
+        for node, name in named.items():
+            front, _, last = name.rpartition(".")
+            short = name
+            if front in layers and last in ("weight", "bias"):
+                stem = {"weight": "γ", "bias": "β"}[last] if front in flat else {"weight": "W", "bias": "b"}[last]
+                short = f"{stem}{layers[front]}" if len(layers) > 1 else stem
+            elif "." in name:
+                short = re.sub(r"\W", "_", name)
+            while short in self.used:
+                short += "′"
+            if short != name:
+                self.legend[short] = name
+            self._put(node, short)
+            self.own.add(node)
+        for node, held in self.tape.records.items():
+            if node.op is None and not held.name and self.tape.source(node) is node:
+                self._put(node, self._free("c"))
+
+    def _values(self) -> None:
+        """Values of the forward pass: by the variable that a statement puts them into, else v1, v2, ..."""
+        tape = self.tape
+        nodes = [n for n in tape.records if n.op is not None and tape.phase(n) in (FORWARD, LOSS)]
+        names = [assigned_name(n.origin.where if n.origin else None) for n in nodes]
+        times: dict[str, int] = {}
+        for place, (node, name) in enumerate(zip(nodes, names, strict=True)):
+            following = nodes[place + 1] if place + 1 < len(nodes) else None
+            if name and following is not None and names[place + 1] == name and _same(node, following):
+                name = ""  # a later op of the same expression
+            if not name:
+                continue
+            if name in ("loss", "L") and node in tape.roots and "L" not in self.used:
+                name = "L"
+            times[name] = times.get(name, 0) + 1
+            text, latex = name, latex_of(name)
+            if times[name] > 1:
+                text, latex = text + superscript(times[name]), f"{latex}^{{({times[name]})}}"
+            while text in self.used:
+                text += "′"
+                latex += "'"
+            self._put(node, text, latex)
+            self.own.add(node)
+        for root in tape.roots:
+            if root not in self.held and root in tape.records:
+                text = "L" if "L" not in self.used else self._free("L")
+                self._put(root, text)
+                self.own.add(root)
+        count = 0
+        for node in nodes:
+            if node not in self.held:
+                count += 1
+                while f"v{count}" in self.used:
+                    count += 1
+                self._put(node, f"v{count}")
+
+    @functools.cached_property
+    def root(self) -> tuple[str, str]:
+        """The loss's own symbol."""
+        return self.held.get(self.tape.roots[-1], ("L", "L")) if self.tape.roots else ("L", "L")
+
+    def gradient(self, node: Node) -> tuple[str, str]:
+        """∂L/∂node."""
+        text, latex = self.both(node)
+        top = self.root
+        return f"∂{top[0]}/∂{text}", rf"\frac{{\partial {top[1]}}}{{\partial {latex}}}"
+
+    def _gradients(self) -> None:
+        for node, g in self.tape.cotangents.items():
+            text, latex = self.gradient(node)
+            if g not in self.held:
+                self._put(g, text, latex)
+
+    def _updates(self) -> None:
+        """New weights, and the optimizers' state before and after."""
+        tape = self.tape
+        made = {id(r.value): n for n, r in tape.records.items() if n.op is not None and tape.phase(n) == UPDATE}
+        for cell, old in list(tape.cells.values()):
+            new = made.get(id(cell.node.value))
+            if new is not None and old in self.held:
+                self._put(new, *_primed(self.held[old]))
+                self.updated[new] = old
+                self.own.add(new)
+        for optimizer in tape.optimizers.values():
+            for p, state in optimizer.state.items():
+                held = tape.cells.get(id(p))
+                for key, cell in state.items():
+                    new = made.get(id(getattr(getattr(cell, "node", None), "value", None)))
+                    if new is None or held is None:
+                        continue
+                    text = f"{key}({self.text(held[1])})"
+                    latex = rf"\mathrm{{{key}}}_{{{self.both(held[1])[1]}}}".replace("_a", r"\_a").replace("_s", r"\_s")
+                    self._put(new, text + "′", latex + "'")
+                    self.updated[new] = held[1]
+                    self.own.add(new)
+
+
+def _primed(name: tuple[str, str]) -> tuple[str, str]:
+    return name[0] + "′", name[1] + "'"
+
+
+def _same(a: Node, b: Node) -> bool:
+    first, second = a.origin, b.origin
+    return first is not None and second is not None and first.where == second.where
+
+
+def latex_of(name: str) -> str:
+    """An identifier as LaTeX: w1 is w with index 1, words stand upright."""
+    match = re.fullmatch(r"([A-Za-zγβσμθαλ])_?(\d*)((?:′)*)", name)
+    if match:
+        letter, number, primes = match.groups()
+        return GREEK.get(letter, letter) + (f"_{{{number}}}" if number else "") + "'" * len(primes)
+    return r"\mathrm{" + name.replace("_", r"\_").replace("′", "'") + "}"
+
+
+def phases(tape: Recording, wanted: Iterable[str] = (FORWARD, LOSS, BACKWARD, UPDATE)) -> dict[str, list[Any]]:
+    """The recorded nodes that an op made, by phase."""
+    found: dict[str, list[Any]] = {phase: [] for phase in wanted}
+    for node in tape.records:
+        if node.op is not None and (phase := tape.phase(node)) in found:
+            found[phase].append(node)
+    return found
