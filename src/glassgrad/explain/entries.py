@@ -16,7 +16,7 @@ from ..dispatch import leaf
 from ..graph import Node, is_constant
 from ..op import Op
 from .formula import Call, Expr, Num, Product, Ref, Total, Whole, tidy
-from .record import Recording, unseen
+from .record import Inner, Recording, unseen
 
 Index = tuple[int, ...]
 MOST = 4096
@@ -45,7 +45,7 @@ class Entries:
             return self.ref(node if self.named(node) else origin, index)
         node = origin
         op = node.op
-        if op is None:
+        if op is None or self.tape.is_leaf(node):
             return self.ref(node, index)
         assert isinstance(op, Op)
         held = self.tape.records.get(node)
@@ -75,10 +75,10 @@ class Entries:
         assert op.compose is not None
         stand_ins = [_copy(x, self.tape.value(x)) for x in inputs]
         back = dict(zip(stand_ins, inputs, strict=True))
-        with unseen(grad=True):
+        inner = Inner()
+        with inner.watching():
             made = op.compose(*stand_ins, **node.params)
         outer = self
-        inner = Recording()
 
         class Within(Entries):
             def _entry(self, each: Node, at: Index, apart: bool = False) -> Expr:

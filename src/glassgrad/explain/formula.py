@@ -163,7 +163,9 @@ class Whole(Expr):
         if not self.index:
             return made
         made = made if self.op.prec >= ATOM else f"({made})"
-        return made + (f"_{{{','.join(map(str, self.index))}}}" if style == LATEX else f"[{','.join(map(str, self.index))}]")
+        return made + (
+            f"_{{{','.join(map(str, self.index))}}}" if style == LATEX else f"[{','.join(map(str, self.index))}]"
+        )
 
     def compute(self) -> float:
         return self.number
@@ -177,7 +179,7 @@ def _inside(expr: Expr, prec: int, style: Style, later: bool) -> str:
     """A formula as an operand: in parentheses where it binds less tightly, or is a negative number behind a sign."""
     text = expr.write(style)
     negative = text.startswith(("-", "−"))
-    weak = expr.prec < prec or (negative and (later or prec > SUM)) and not _closed(text)
+    weak = expr.prec < prec or ((negative and (later or prec > SUM)) and not _closed(text))
     return f"({text})" if weak else text
 
 
@@ -208,9 +210,9 @@ def compose(op: Op, operands: Sequence[_Operand], params: dict[str, Any], style:
         while mark in made:
             at = made.index(mark)
             before, after = made[:at], made[at + len(mark) :]
-            enclosed = before.rstrip().endswith(("{", "(", "|", "⌊", r"\lfloor", ",", "\x02")) and after.lstrip().startswith(
-                ("}", ")", "|", "⌋", r"\rfloor", r"\right", ",", "\x03")
-            )
+            enclosed = before.rstrip().endswith(
+                ("{", "(", "|", "⌊", r"\lfloor", ",", "\x02")
+            ) and after.lstrip().startswith(("}", ")", "|", "⌋", r"\rfloor", r"\right", ",", "\x03"))
             strict = op.prec == POWER or len(operands) == 1 or (place > 0 and op.name in _NOT_ASSOCIATIVE)
             weak = operand.prec < op.prec or (operand.prec == op.prec and strict)
             text = f"({operand.text})" if weak and not enclosed and op.prec < ATOM else operand.text
@@ -265,10 +267,17 @@ WORDS = {
 FUNCTION = r"\\(tanh|sinh|cosh|sin|cos|tan|arcsin|arccos|arctan|ln|max|min|arg)"
 
 
+def _choice(found: re.Match[str]) -> str:
+    a, condition, b = (found[k].strip() for k in (1, 2, 3))
+    return f"(\x02{a}\x03 if \x02{condition}\x03 else \x02{b}\x03)"
+
+
 def as_text(latex: str) -> str:
     """LaTeX as the ops' declarations have it, as plain text with signs of Unicode."""
     made = latex.replace("{", "{").replace(r"\begin{cases}", "\x04").replace(r"\end{cases}", "\x05")
-    made = re.sub("\x04" + r"(.*?)&(.*?)\\\\(.*?)&\s*\\text\{else\}\s*" + "\x05", r"(\1 if \2 else \3)", made, flags=re.S)
+    made = re.sub(
+        "\x04" + r"(.*?)&(.*?)\\\\(.*?)&\s*\\text\{else\}\s*" + "\x05", _choice, made, flags=re.S
+    )
     before = ""
     while before != made:
         before = made
@@ -296,10 +305,7 @@ def written(value: float) -> str:
     """A number to four digits: 0.1417, 3, 1.2e−05."""
     if not np.isfinite(value):
         return "nan" if np.isnan(value) else "∞" if value > 0 else "−∞"
-    if value == int(value) and abs(value) < 1e6:
-        text = str(int(value))
-    else:
-        text = f"{value:.4g}"
+    text = str(int(value)) if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
     return text.replace("-", "−")
 
 
@@ -326,9 +332,13 @@ def tidy(expr: Expr, rules: Callable[[Expr], Expr] | None = None) -> Expr:
     if isinstance(expr, Total):
         terms = [tidy(t) for t in expr.terms]
         kept = tuple(t for t in terms if not _is(t, 0))
+        if not kept:
+            return Num(0.0)
         return kept[0] if len(kept) == 1 else Total(kept)
     if isinstance(expr, Product):
         factors = [tidy(f) for f in expr.factors]
+        if any(_is(f, 0) for f in factors):
+            return Num(0.0)
         kept = tuple(f for f in factors if not _is(f, 1))
         return Num(1.0) if not kept else kept[0] if len(kept) == 1 else Product(kept)
     return expr
@@ -348,6 +358,8 @@ def _shorter(made: Call) -> Expr:
                 what = _with(op, place, other.number)
                 if what == "same":
                     return here
+                if what == "nothing":
+                    return Num(0.0)
                 if what == "negated":
                     return _shorter(Call(_NEGATION, (here,)))
         if a == b and not isinstance(a, Num) and _squares(op):
@@ -378,6 +390,8 @@ def _with(op: Op, place: int, number: float) -> str:
         return ""
     if found.dtype.kind != "f":
         return ""
+    if not found.any():
+        return "nothing"
     return "same" if np.array_equal(found, _TRIED) else "negated" if np.array_equal(found, -_TRIED) else ""
 
 

@@ -174,17 +174,23 @@ class LocalMap:
         where it is no mere move."""
         if self.op.kind != "structural":
             return None
-        given, first = [], 0
+        given = []
         for k, v in enumerate(self.values):
             if v.dtype.kind != "f":
                 given.append(v)
                 continue
-            given.append(np.arange(1, v.size + 1, dtype=np.float64).reshape(v.shape) if k == self.index else np.zeros(v.shape))
+            given.append(
+                np.arange(1, v.size + 1, dtype=np.float64).reshape(v.shape) if k == self.index else np.zeros(v.shape)
+            )
         made = np.asarray(self.op.value(np, *given, **self.node.params), np.float64).ravel()
         places = np.round(made).astype(np.int64) - 1
         if places.max(initial=-1) >= self.values[self.index].size:
             return None  # entries were added up
-        same = np.where(places >= 0, self.values[self.index].ravel()[np.maximum(places, 0)] if self.values[self.index].size else 0.0, np.nan)
+        same = np.where(
+            places >= 0,
+            self.values[self.index].ravel()[np.maximum(places, 0)] if self.values[self.index].size else 0.0,
+            np.nan,
+        )
         inside = places >= 0
         ours = self.result.ravel()
         return places if np.array_equal(same[inside], ours[inside], equal_nan=True) else None

@@ -10,9 +10,9 @@ from ..dispatch import leaf
 from ..graph import Node, ancestors
 from ..op import Op
 from .entries import Entries, Index, _copy
-from .formula import Expr, Num, tidy
+from .formula import Expr, Num, Ref, tidy
 from .jacobian import LocalMap
-from .record import unseen
+from .record import Inner, unseen
 
 WIDE = 4_000_000
 """Entries of a Jacobian above which an op is taken apart into those that it stands for."""
@@ -46,19 +46,19 @@ class Net:
             if node in seen or node not in tape.records:
                 continue
             seen.add(node)
-            if node.op is not None:
+            if not tape.is_leaf(node):
                 stack.extend(s for s in tape.records[node].inputs if s.requires_grad)
         with unseen():
             for node in sorted(seen, key=lambda n: n.id):
                 held = tape.records[node]
-                self.values[node], self.inputs[node] = held.value, held.inputs if node.op is not None else ()
-                if node.op is not None and node.op.compose is not None and _is_wide(node, held.inputs):
+                self.values[node], self.inputs[node] = held.value, held.inputs
+                if not tape.is_leaf(node) and node.op.compose is not None and _is_wide(node, held.inputs):
                     self._take_apart(node, held.inputs)
                 else:
                     self.order.append(node)
         for node in self.order:
             for index, source in enumerate(self.inputs[node]):
-                if source.requires_grad and node.op is not None and node.op.rule(index) is not None:
+                if source.requires_grad and self._passes(node, index):
                     self.consumers.setdefault(source, []).append((node, index))
 
     def _take_apart(self, node: Node, inputs: tuple[Node, ...]) -> None:
@@ -115,10 +115,15 @@ class Net:
             if held is None or not held.any():
                 continue
             for index, source in enumerate(self.inputs[node]):
-                if not source.requires_grad or node.op is None or self._op(node).rule(index) is None:
+                if not source.requires_grad or not self._passes(node, index):
                     continue
                 part = getattr(self.map(node, index), how)(held)
                 table[source] = join(table[source], part) if source in table else np.array(part, np.float64)
+
+    def _passes(self, node: Node, index: int) -> bool:
+        """Whether a gradient goes from a node to its operand number `index`."""
+        op = self._op(node)
+        return op.differentiable and op.rule(index) is not None
 
     def _op(self, node: Node) -> Op:
         found = self.ops.get(node, node).op
@@ -133,11 +138,11 @@ class Net:
         tangent[index] = 1.0
         table: dict[Node, Any] = {start: tangent}
         for node in self.order:
-            if node is start or node.id < start.id or node.id > end.id:
+            if node is start:
                 continue
             made = None
             for place, source in enumerate(self.inputs[node]):
-                if source in table and self._op(node).rule(place) is not None:
+                if source in table and self._passes(node, place):
                     part = self.map(node, place).push(table[source])
                     made = part if made is None else made + part
             if made is not None:
@@ -163,7 +168,8 @@ class Net:
         seed = np.zeros(node.shape)
         seed[index] = 1.0
         g = leaf(seed)
-        with unseen(grad=True):
+        inner = Inner()
+        with inner.watching():
             made = held.rule(_grown(g), _grown(result), *stand_ins, **of.params)
         back = {**dict(zip(stand_ins, inputs, strict=True)), result: node}
         outer = self
@@ -178,15 +184,11 @@ class Net:
                 return super()._entry(each, where, apart)
 
             def named_entry(self, name: tuple[str, str], each: Node, where: Index) -> Expr:
-                from .formula import Ref
-
                 inside = f"[{','.join(map(str, where))}]" if where else ""
                 return Ref(name[0] + inside, name[1] + inside, float(each.value[where]))
 
-        from .record import Recording
-
         with unseen():
-            found = tidy(Local(Recording(), self.tape.symbols, lambda _: False)._entry(made, at, True))
+            found = tidy(Local(inner, self.tape.symbols, lambda _: False)._entry(made, at, True))
         computed = found.compute()
         close = abs(computed - value) <= 1e-6 * max(1.0, abs(value))
         return found if close else Num(value)

@@ -18,11 +18,9 @@ import numpy as np
 
 from ..errors import ArgumentError, GradError
 from ..graph import Node
-from ..op import Op
-from .entries import Entries, Index
-from .formula import Expr, Num, written
-from .jacobian import LocalMap
-from .record import Recording, as_index, unseen
+from .entries import Index
+from .formula import Expr, Product, tidy, written
+from .record import unseen
 
 EXACT = 2.0**53
 TOP = 10
@@ -41,6 +39,8 @@ class Factor:
     operand: int
     at: Index
     why: Any = field(repr=False, default=None)
+    parts: tuple[Factor, ...] = field(repr=False, default=())
+    """The factors of the ops that this op stands for."""
 
     @property
     def formula(self) -> str:
@@ -104,7 +104,7 @@ class Why:
     def __init__(self, tape: Any, node: Node, index: Index, top: int = TOP) -> None:
         self.tape: Any = tape
         self.node, self.index, self.top = node, index, top
-        if node not in tape.cotangents:
+        if tape.loss is None or node not in tape.cotangents:
             raise GradError(
                 "no gradient arrived at this tensor", got=tape.symbols.text(node), fix="tape.why_none(tensor) says why"
             )
@@ -158,14 +158,33 @@ class Why:
                         if bounds[k] > 0:
                             step = (consumer, int(places[k]), operand, node, entry, float(factors[k]), trail)
                             reached = product * float(factors[k])
-                            heapq.heappush(heap, (-float(bounds[k]), next(order), consumer, int(places[k]), reached, step))
+                            heapq.heappush(
+                                heap, (-float(bounds[k]), next(order), consumer, int(places[k]), reached, step)
+                            )
 
     def _path(self, trail: Any, seed: float) -> Path:
         found = []
         while trail is not None:
             consumer, place, operand, node, entry, factor, trail = trail
             found.append(self._factor(consumer, place, operand, node, entry, factor))
+        found = self._together(found)
         return Path([f for f in found if not _only_moves(f)] or found, seed)
+
+    def _together(self, factors: list[Factor]) -> list[Factor]:
+        """The factors within an op that was taken apart, as one factor of that op."""
+        made: list[Factor] = []
+        inside = self.net.inside
+        for whole, run in itertools.groupby(factors, key=lambda f: inside.get(f.node)):
+            parts = list(run)
+            if whole is None or len(parts) == 1:
+                made += parts
+                continue
+            first, last = parts[0], parts[-1]
+            value = math.prod(f.value for f in parts)
+            made.append(Factor(
+                whole.op.name, first.of, last.by, value, whole, first.index, -1, last.at, self, tuple(parts)
+            ))  # fmt: skip
+        return made
 
     def _factor(self, consumer: Node, place: int, operand: int, node: Node, entry: int, value: float) -> Factor:
         at_out = tuple(int(i) for i in np.unravel_index(place, consumer.shape)) if consumer.shape else ()
@@ -177,6 +196,8 @@ class Why:
 
     def factor_formula(self, factor: Factor) -> Expr:
         """The local derivative by the op's own rule, run on a cotangent of 1."""
+        if factor.parts:
+            return tidy(Product(tuple(self.factor_formula(part) for part in factor.parts)))
         return self.net.local_formula(factor.node, factor.operand, factor.index, factor.at, factor.value)  # type: ignore[no-any-return]
 
     def at(self, layer: Any) -> Layer:
@@ -185,7 +206,9 @@ class Why:
         with unseen():
             slopes = self.net.slopes(self.node, self.index, node)
         if node is self.node:
-            raise ArgumentError("a value is not explained by itself", got=name, fix="name a layer between it and the loss")
+            raise ArgumentError(
+                "a value is not explained by itself", got=name, fix="name a layer between it and the loss"
+            )
         if slopes is None or node not in self.tape.cotangents:
             raise ArgumentError(
                 "no path from the loss to this entry leads through this layer", got=name,

@@ -44,6 +44,8 @@ class Recording:
     def __init__(self, only: str | None = None) -> None:
         self.only = only
         self.records: dict[Node, Record] = {}
+        self.outside: set[Node] = set()
+        """Values that were computed before the recording began."""
         self.producers: dict[int, Node] = {}
         """By the identity of an array, the node that made it: cells put values into new leaves."""
         self.cells: dict[int, tuple[Tensor, Node]] = {}
@@ -67,7 +69,7 @@ class Recording:
         if self.only is not None and not self._wanted(path):
             return
         for source in node.inputs:
-            if source not in self.records and source.op is None and source.origin is not CONSTANT:
+            if source not in self.records and source.origin is not CONSTANT:
                 self._leaf(source)
         self.records[node] = Record(node, path)
         self.producers.setdefault(id(node.value), node)
@@ -90,11 +92,14 @@ class Recording:
 
     def _leaf(self, source: Node) -> None:
         """Take up data: a parameter under the name that its module has for it, a tensor under its variable's."""
-        if id(source.value) in self.producers:  # a result in a new leaf, such as `.grad`
+        if source.op is not None:  # made before
+            self.outside.add(source)
+        elif id(source.value) in self.producers:  # a result in a new leaf, such as `.grad`
             self.records[source] = Record(source, "")
             return
-        found = self.modules.parameter(source) or held_in_frames(source, user_frame(3))
+        found = self.modules.parameter(source) or held_in_frames(source, user_frame())
         made = self.records[source] = Record(source, "")
+        made.inputs = ()
         if found is not None:
             made.name, cell = found
             if cell is not None:
@@ -114,6 +119,10 @@ class Recording:
         found = self.records.get(node)
         return found.inputs if found is not None else node.inputs
 
+    def is_leaf(self, node: Node) -> bool:
+        """Whether nothing that was recorded made this value."""
+        return node.op is None or node in self.outside
+
     def source(self, node: Node) -> Node:
         """The node that computed what a leaf shows, if a node of this recording did."""
         if node.op is not None or node.origin is CONSTANT:
@@ -129,6 +138,8 @@ class Recording:
             return UPDATE
         if node in self._after_gradients():
             return UPDATE
+        if node in self.outside:
+            return ""
         return LOSS if node in self._losses() else FORWARD
 
     def _seed_nodes(self) -> set[Node]:
@@ -159,6 +170,7 @@ class Recording:
 
     def _losses(self) -> set[Node]:
         """The nodes that the line of each backward's root made, in the same call of the same module."""
+
         def find() -> set[Node]:
             found: set[Node] = set()
             for root in self.roots:
@@ -216,6 +228,7 @@ class Recording:
 
     def consumers(self) -> dict[Node, list[tuple[Node, int]]]:
         """For each node what was made of it: (node, operand number)."""
+
         def find() -> dict[Node, list[tuple[Node, int]]]:
             found: dict[Node, list[tuple[Node, int]]] = {}
             for node, held in self.records.items():
@@ -224,6 +237,19 @@ class Recording:
             return found
 
         return self._once("_consumers", find)  # type: ignore[no-any-return]
+
+
+class Inner(Recording):
+    """What an explanation computes itself, with the inputs of every node."""
+
+    def made(self, node: Node) -> None:
+        self.records[node] = Record(node, "")
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        with unseen(grad=True):
+            STATE.observer = self
+            yield
 
 
 def place_of(node: Node) -> tuple[Any, ...]:

@@ -142,7 +142,7 @@ class Step:
     def stops(self, node: Node) -> bool:
         """Whether this step's formula ends at a node: it has a name before it."""
         tape = self.tape
-        if node in self.names.own or (node.op is None and not is_constant(node)):
+        if node in self.names.own or (tape.is_leaf(node) and not is_constant(node)):
             return True
         if self.phase == UPDATE:
             return node in tape.symbols.own or node in tape.arrived_nodes or tape.phase(node) in (FORWARD, LOSS)
@@ -229,7 +229,7 @@ class _Wholes:
         apart = first and node not in self.names.own
         if not apart and (self.named(node) or self.named(origin)):
             node = node if self.named(node) else origin
-        elif origin.op is not None:
+        elif not self.tape.is_leaf(origin):
             op = origin.op
             inputs = self.tape.inputs(origin)
             args = tuple(self.write(x, False) for x in inputs)
@@ -249,7 +249,7 @@ def steps_of(tape: Any) -> list[Step]:
     def add(phase: str, node: Node, made: Node, name: tuple[str, str], edge: Edge | None = None) -> None:
         found.append(Step(len(found) + 1, phase, node, made, name, tape, edge))
 
-    phase_of = {n: tape.phase(n) for n in tape.records if n.op is not None}
+    phase_of = {n: tape.phase(n) for n in tape.records if not tape.is_leaf(n)}
     for phase in (FORWARD, LOSS):
         for node, where in phase_of.items():
             if where == phase:

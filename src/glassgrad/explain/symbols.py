@@ -57,8 +57,8 @@ class Symbols:
 
     def _leaves(self) -> None:
         layers: dict[str, int] = {}
-        named = {n: r.name for n, r in self.tape.records.items() if r.node.op is None and r.name}
-        for node, name in named.items():
+        named = {n: r.name for n, r in self.tape.records.items() if self.tape.is_leaf(n) and r.name}
+        for name in named.values():
             front, _, last = name.rpartition(".")
             if front and last in ("weight", "bias"):
                 layers.setdefault(front, len(layers) + 1)
@@ -78,23 +78,21 @@ class Symbols:
             self._put(node, short)
             self.own.add(node)
         for node, held in self.tape.records.items():
-            if node.op is None and not held.name and self.tape.source(node) is node:
+            if self.tape.is_leaf(node) and not held.name and self.tape.source(node) is node:
                 self._put(node, self._free("c"))
 
     def _values(self) -> None:
         """Values of the forward pass: by the variable that a statement puts them into, else v1, v2, ..."""
         tape = self.tape
-        nodes = [n for n in tape.records if n.op is not None and tape.phase(n) in (FORWARD, LOSS)]
+        nodes = [n for n in tape.records if not tape.is_leaf(n) and tape.phase(n) in (FORWARD, LOSS)]
         names = [assigned_name(n.origin.where if n.origin else None) for n in nodes]
         times: dict[str, int] = {}
-        for place, (node, name) in enumerate(zip(nodes, names, strict=True)):
+        for place, (node, assigned) in enumerate(zip(nodes, names, strict=True)):
             following = nodes[place + 1] if place + 1 < len(nodes) else None
-            if name and following is not None and names[place + 1] == name and _same(node, following):
-                name = ""  # a later op of the same expression
-            if not name:
-                continue
-            if name in ("loss", "L") and node in tape.roots and "L" not in self.used:
-                name = "L"
+            if not assigned or (following is not None and names[place + 1] == assigned and _same(node, following)):
+                continue  # the last op of an expression is what the variable holds
+            loss = assigned == "loss" and node in tape.roots and "L" not in self.used
+            name = "L" if loss else assigned
             times[name] = times.get(name, 0) + 1
             text, latex = name, latex_of(name)
             if times[name] > 1:

@@ -26,7 +26,8 @@ class Tape(Recording):
     @property
     def net(self) -> Net:
         """The recorded forward pass, as the search for paths has it."""
-        return self._once("_net", lambda: Net(self, self.loss))  # type: ignore[no-any-return]
+        root = self.loss
+        return self._once("_net", lambda: Net(self, root))  # type: ignore[no-any-return]
 
     def why(self, what: Any, index: Any = None, top: int = 10) -> Why:
         """Why an entry of a gradient is what it is: the sum over the paths from the loss to it, the largest first.
@@ -45,7 +46,6 @@ class Tape(Recording):
             >>> tape.why(a).value, sorted(path.product for path in tape.why(a).paths)
             (7.0, [1.0, 3.0, 3.0])
         """
-        self.loss  # says so if there is none
         node = self.node_of(what)
         return Why(self, node, as_index(index, node.shape), top)
 
@@ -60,7 +60,7 @@ class Tape(Recording):
             path = type(layer).__name__
         else:
             found = [n for n, r in self.records.items() if r.path == layer or r.path.startswith(f"{layer}.")]
-        found = [n for n in found if n.op is not None and self.phase(n) in (FORWARD, LOSS)]
+        found = [n for n in found if self.phase(n) in (FORWARD, LOSS)]
         if not found:
             known = sorted({r.path for r in self.records.values() if r.path})
             raise ArgumentError(f"no layer {path!r} ran", got=", ".join(known[:20]), fix="name one of these")
@@ -68,7 +68,7 @@ class Tape(Recording):
 
     def is_passing(self, node: Node, into: Node) -> bool:
         """Whether a value is only a part of the expression that `into` is: used once, on the same line, without a name."""
-        if node in self.symbols.own or node.op is None or self.uses().get(node) != 1:
+        if node in self.symbols.own or self.is_leaf(node) or self.uses().get(node) != 1:
             return False
         return place_of(node) == place_of(into)
 
