@@ -60,11 +60,11 @@ def _largest_product(a: Any, b: Any) -> Any:
 class LocalMap:
     """What one op does with one of its operands."""
 
-    def __init__(self, node: Node, index: int, inputs: tuple[Node, ...], values: list[Any], value: Any) -> None:
+    def __init__(self, node: Node, index: int, inputs: tuple[Node, ...], values: list[Any], result: Any) -> None:
         assert isinstance(node.op, Op)
         self.op: Op = node.op
         self.node, self.index = node, index
-        self.inputs, self.values, self.result = inputs, [_widened(v) for v in values], _widened(value)
+        self.inputs, self.values, self.result = inputs, values, result
         self.shape_in, self.shape_out = inputs[index].shape, node.shape
         rule = self.op.rule(index)
         assert rule is not None

@@ -9,12 +9,12 @@ import numpy as np
 from ..dispatch import leaf
 from ..graph import Node, ancestors
 from ..op import Op
-from .entries import Entries, Index, _copy
+from .entries import Entries, Index, _copy, _widened
 from .formula import Expr, Num, Ref, tidy
 from .jacobian import LocalMap
 from .record import Inner, unseen
 
-WIDE = 4_000_000
+WIDE = 40_000_000
 """Entries of a Jacobian above which an op is taken apart into those that it stands for."""
 
 
@@ -35,6 +35,7 @@ class Net:
         """For a node that was taken apart the last node of its composition, which stands for it."""
         self._maps: dict[tuple[Node, int], LocalMap] = {}
         self._counts: dict[Node, Any] = {}
+        self._widened: dict[Node, Any] = {}
         self._collect()
 
     def _collect(self) -> None:
@@ -89,9 +90,15 @@ class Net:
         if held is None:
             inputs = self.inputs[node]
             of = self.ops.get(node, node)
-            values = [self.values[x] if x in self.values else self.tape.value(x) for x in inputs]
-            held = self._maps[node, index] = LocalMap(of, index, inputs, values, self.values[node])
+            held = LocalMap(of, index, inputs, [self._wide(x) for x in inputs], self._wide(node))
+            self._maps[node, index] = held
         return held
+
+    def _wide(self, node: Node) -> Any:
+        """A value in float64, kept: several maps need it."""
+        if node not in self._widened:
+            self._widened[node] = _widened(self.values[node] if node in self.values else self.tape.value(node))
+        return self._widened[node]
 
     # -- potentials and counts ----------------------------------------------------------------------------------------
 

@@ -58,19 +58,25 @@ class Recording:
         self.modules = Modules()
         self.optimizers: dict[int, Optimizer] = {}
         self.on = False
+        self.states: dict[Node, tuple[str, Tensor]] = {}
+        """What a value is to an optimizer: the name of the state, and the parameter's cell."""
+        self._rule: Optimizer | None = None
 
     # -- what dispatch and autodiff tell ----------------------------------------------------------------------------
 
     def made(self, node: Node) -> None:
         scope = None if node.origin is None else node.origin.scope
-        if scope is not None and isinstance(scope[0], Optimizer):
-            self.optimizers.setdefault(id(scope[0]), scope[0])
+        rule = scope[0] if scope is not None and isinstance(scope[0], Optimizer) else None
+        if rule is not self._rule:
+            self._rule = rule
+            if rule is not None:
+                self._take_up_state(rule)
         path = self.modules.path(scope)
         if self.only is not None and not self._wanted(path):
             return
         for source in node.inputs:
             if source not in self.records and source.origin is not CONSTANT:
-                self._leaf(source)
+                self._leaf(source, scope)
         self.records[node] = Record(node, path)
         self.producers.setdefault(id(node.value), node)
 
@@ -90,16 +96,27 @@ class Recording:
         assert self.only is not None
         return fnmatch.fnmatchcase(path, self.only) or fnmatch.fnmatchcase(f"{path}.", self.only)
 
-    def _leaf(self, source: Node) -> None:
+    def _take_up_state(self, rule: Optimizer) -> None:
+        """An optimizer begins its step: note what its state is called."""
+        self.optimizers.setdefault(id(rule), rule)
+        for p, state in rule.state.items():
+            for key, cell in state.items():
+                if isinstance(cell, Tensor):
+                    self.states[cell.node] = key, p
+
+    def _leaf(self, source: Node, scope: Any) -> None:
         """Take up data: a parameter under the name that its module has for it, a tensor under its variable's."""
         if source.op is not None:  # made before
             self.outside.add(source)
         elif id(source.value) in self.producers:  # a result in a new leaf, such as `.grad`
             self.records[source] = Record(source, "")
             return
-        found = self.modules.parameter(source) or held_in_frames(source, user_frame())
         made = self.records[source] = Record(source, "")
         made.inputs = ()
+        if self._rule is not None:
+            return
+        found = self.modules.parameter(source) if source.requires_grad or scope is not None else None
+        found = found or held_in_frames(source, user_frame())
         if found is not None:
             made.name, cell = found
             if cell is not None:
@@ -134,13 +151,18 @@ class Recording:
         origin = node.origin
         if (origin is not None and origin.of is not None) or node in self._seed_nodes():
             return BACKWARD
-        if origin is not None and origin.scope is not None and isinstance(origin.scope[0], Optimizer):
+        if self.in_rule(node):
             return UPDATE
         if node in self._after_gradients():
             return UPDATE
         if node in self.outside:
             return ""
         return LOSS if node in self._losses() else FORWARD
+
+    def in_rule(self, node: Node) -> bool:
+        """Whether an optimizer made a node."""
+        origin = node.origin
+        return origin is not None and origin.scope is not None and isinstance(origin.scope[0], Optimizer)
 
     def _seed_nodes(self) -> set[Node]:
         return self._once("_seeds", lambda: set(self.seeds.values()))  # type: ignore[no-any-return]

@@ -31,6 +31,7 @@ class Symbols:
         self._leaves()
         self._values()
         self._gradients()
+        self._clipped()
         self._updates()
 
     def both(self, node: Node) -> tuple[str, str]:
@@ -132,6 +133,26 @@ class Symbols:
             if g not in self.held:
                 self._put(g, text, latex)
 
+    def _state(self, key: str, p: Node) -> tuple[str, str]:
+        text, latex = self.both(p)
+        return f"{key}({text})", f"{_escaped(key)}_{{{latex}}}"
+
+    def _clipped(self) -> None:
+        """Gradients that were changed before an optimizer read them."""
+        tape = self.tape
+        arrived = {g: node for node, g in tape.cotangents.items() if tape.is_leaf(node)}
+        for node in tape.records:
+            if tape.phase(node) != UPDATE or tape.is_leaf(node) or tape.in_rule(node):
+                continue
+            for source in tape.inputs(node):
+                of = arrived.get(tape.source(source)) or self.updated.get(tape.source(source))
+                if of is not None and of.shape == node.shape and node.op is not None and node.op.kind == "elementwise":
+                    text, latex = self.gradient(of)
+                    self._put(node, f"clipped {text}", rf"\widehat{{{latex}}}")
+                    self.updated[node] = of
+                    self.own.add(node)
+                    break
+
     def _updates(self) -> None:
         """New weights, and the optimizers' state before and after."""
         tape = self.tape
@@ -142,6 +163,10 @@ class Symbols:
                 self._put(new, *_primed(self.held[old]))
                 self.updated[new] = old
                 self.own.add(new)
+        for node, (key, p) in tape.states.items():
+            held = tape.cells.get(id(p))
+            if held is not None and node in tape.records:
+                self._put(node, *self._state(key, held[1]))
         for optimizer in tape.optimizers.values():
             for p, state in optimizer.state.items():
                 held = tape.cells.get(id(p))
@@ -149,11 +174,14 @@ class Symbols:
                     new = made.get(id(getattr(getattr(cell, "node", None), "value", None)))
                     if new is None or held is None:
                         continue
-                    text = f"{key}({self.text(held[1])})"
-                    latex = rf"\mathrm{{{key}}}_{{{self.both(held[1])[1]}}}".replace("_a", r"\_a").replace("_s", r"\_s")
+                    text, latex = self._state(key, held[1])
                     self._put(new, text + "′", latex + "'")
                     self.updated[new] = held[1]
                     self.own.add(new)
+
+
+def _escaped(word: str) -> str:
+    return r"\mathrm{" + word.replace("_", r"\_") + "}"
 
 
 def _primed(name: tuple[str, str]) -> tuple[str, str]:

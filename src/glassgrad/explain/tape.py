@@ -9,11 +9,15 @@ from ..errors import ArgumentError
 from ..graph import Node
 from ..nn import Module
 from ..tensor import Tensor
+from .derive import Derivation, derive
+from .missing import Missing, why_none
 from .net import Net
 from .paths import Why
 from .record import FORWARD, LOSS, Recording, as_index, place_of, recording
+from .responsibility import Responsibility, responsibility
 from .steps import Step, steps_of
 from .symbols import Symbols
+from .update import Update, update
 
 
 class Tape(Recording):
@@ -48,6 +52,23 @@ class Tape(Recording):
         """
         node = self.node_of(what)
         return Why(self, node, as_index(index, node.shape), top)
+
+    def responsibility(self) -> Responsibility:
+        """Per layer: its share in the step's change of the loss, by first order and measured with its update alone."""
+        return responsibility(self)
+
+    def derive(self, what: Any) -> Derivation:
+        """The derivation of dL/d(what) for the recorded graph, line by line, checked against the number."""
+        return derive(self, self.node_of(what))
+
+    def why_none(self, what: Any) -> Missing:
+        """Why a tensor has no gradient: which edge cut it, and the line; or which factor made it 0."""
+        return why_none(self, what)
+
+    def update(self, what: Any, index: Any = None) -> Update:
+        """From an entry's gradient to its new value: clipping, decay, moments, rate, each with its numbers."""
+        node = self.node_of(what)
+        return update(self, node, as_index(index, node.shape))
 
     def output_of(self, layer: Any) -> tuple[Node, str]:
         """The result of a layer, given as a path, a module, or a tensor, and its name."""
