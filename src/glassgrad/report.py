@@ -123,6 +123,9 @@ class GraphReport:
 
     nodes: tuple[GraphNode, ...]
     edges: tuple[GraphEdge, ...]
+    roots: tuple[str, ...] = ()
+    """Outermost modules that have others within them. What they compute themselves is between those, so views draw no
+    box around it."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ from typing import Any
 from ..errors import ArgumentError
 from ..graph import Node
 from ..nn import Module
+from ..report import TapeReport
 from ..tensor import Tensor
 from .derive import Derivation, derive
 from .missing import Missing, why_none
 from .net import Net
 from .paths import Why
 from .record import FORWARD, LOSS, Recording, as_index, place_of, recording
+from .reporting import report_of
 from .responsibility import Responsibility, responsibility
 from .steps import Step, steps_of
 from .symbols import Symbols
@@ -110,6 +112,10 @@ class Tape(Recording):
     def steps(self) -> list[Step]:
         """Every step, in order: forward, loss, backward, update."""
         return self._once("_steps", lambda: steps_of(self))  # type: ignore[no-any-return]
+
+    def report(self, title: str = "") -> TapeReport:
+        """All of it as plain data, which text, HTML, notebook and JSON render."""
+        return report_of(self, title)
 
 
 class record:

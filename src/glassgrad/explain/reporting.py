@@ -1,0 +1,383 @@
+"""A tape as plain data: see `glassgrad.report`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import report as r
+from ..errors import ArgumentError, GlassgradError
+from ..graph import Node
+from .entries import Index
+from .formula import LATEX, TEXT, Call, Expr, Num, Product, Ref, Total, Whole, written
+from .naming import position, source_line
+from .paths import Factor, Path, Why
+from .record import BACKWARD, FORWARD, LOSS
+from .sentences import FLAT
+from .steps import Step, statistics
+from .update import Update
+
+SMALL = 60
+"""Entries of all parameters together up to which every one is explained."""
+FEW = 2
+"""Entries of each parameter that are explained in a larger net."""
+TOP_SMALL, TOP_LARGE = 10, 5
+"""Paths that are listed for an entry."""
+SHOWN = 5
+"""Entries of largest size that are listed of an array."""
+
+
+def report_of(tape: Any, title: str = "", whys: Sequence[tuple[Any, Any]] | None = None) -> r.TapeReport:
+    """What a tape says, as plain data.
+
+    Args:
+        whys: which entries of which tensors are explained, as (tensor, index); None for every entry of a small net,
+            and for the entries of largest gradient of each parameter of a large one.
+    """
+    if not tape.records:
+        raise ArgumentError(
+            "nothing was recorded, so there is nothing to report", got="an empty tape" + _pattern(tape),
+            fix="compute inside the with block; a compiled step must be recorded eagerly: call the plain function",
+        )  # fmt: skip
+    steps, notes = _steps(tape), _notes(tape)
+    lost = next((s for s in steps if s.lost), None)
+    if lost is not None:
+        place = f" ({lost.line})" if lost.line.file else ""
+        notes.append(f"Numbers that are not finite appear first in step {lost.number}, {lost.formula}{place}.")
+    asked = _chosen(tape) if whys is None else [(tape.node_of(what), index) for what, index in whys]
+    if whys is None and asked and _entries(tape) > SMALL:
+        notes.append(f"The net is large: of each parameter the {FEW} entries of largest gradient are explained.")
+    root = tape.roots[-1] if tape.roots else None
+    known = root is not None and root in tape.records
+    value = float(np.sum(tape.value(root))) if root is not None else math.nan
+    return r.TapeReport(
+        title=title,
+        loss="" if root is None else f"{tape.symbols.text(root) if known else 'L'} = {written(value)}",
+        loss_value=value,
+        legend=dict(tape.symbols.legend),
+        steps=tuple(steps),
+        graph=graph_of(tape),
+        whys=tuple(why_report(tape.why(node, index, _top(tape))) for node, index in asked if _explained(tape, node)),
+        updates=tuple(update_report(tape.update(node, index)) for node, index in asked if _is_updated(tape, node)),
+        responsibility=_responsibility(tape, notes),
+        notes=tuple(notes),
+    )
+
+
+def _pattern(tape: Any) -> str:
+    return f" of the modules that fit {tape.only!r}" if tape.only else ""
+
+
+def _notes(tape: Any) -> list[str]:
+    notes = []
+    if tape.only:
+        notes.append(f"Only what the modules that fit {tape.only!r} computed was recorded.")
+    if not tape.roots:
+        notes.append("No backward pass was recorded, so there are no gradients.")
+    if len(tape.roots) > 1:
+        notes.append(f"{len(tape.roots)} backward passes were recorded; paths and shares are those of the last.")
+    return notes
+
+
+# -- numbers and places ------------------------------------------------------------------------------------------------
+
+
+def summary(value: Any, flat: float | None = None) -> r.Summary:
+    """An array at a glance."""
+    found = statistics(value)
+    return r.Summary(
+        shape=tuple(map(int, value.shape)),
+        dtype=str(value.dtype),
+        text=_range(value),
+        norm=found.get("norm"),
+        zeros=found.get("zeros"),
+        flat=flat,
+        least=found.get("least"),
+        most=found.get("most"),
+        mean=found.get("mean"),
+        not_finite=found.get("not finite", 0),
+        largest=_largest(value),
+    )
+
+
+def _range(value: Any) -> str:
+    if value.size == 1:
+        return written(float(value.ravel()[0]))
+    if not value.size:
+        return "no entries"
+    if value.dtype.kind == "b":
+        return f"{int(value.sum())} of {value.size} true"
+    finite = value[np.isfinite(value)]
+    lost = value.size - finite.size
+    if not finite.size:
+        return f"{value.size} entries, none finite"
+    return f"{written(float(finite.min()))} … {written(float(finite.max()))}" + (f", {lost} not finite" if lost else "")
+
+
+def _largest(value: Any, count: int = SHOWN) -> tuple[r.Entry, ...]:
+    """The entries of largest size, those that are not finite first."""
+    if value.size < 2:
+        return ()
+    size = np.abs(value.ravel().astype(np.float64))
+    size = np.where(np.isfinite(size), size, np.inf)
+    count = min(count, size.size)
+    some = np.argpartition(-size, count - 1)[:count] if count < size.size else np.arange(size.size)
+    some = some[np.lexsort((some, -size[some]))]
+    return tuple(r.Entry(_index(i, value.shape), float(value.ravel()[i])) for i in some)
+
+
+def _index(flat: Any, shape: tuple[int, ...]) -> Index:
+    return tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
+
+
+def line(node: Node) -> r.Line:
+    """The user's line that made a node."""
+    where = node.origin.where if node.origin is not None else None
+    at = position(where)
+    if where is None or at is None:
+        return r.Line()
+    return r.Line(where[0].co_filename, at[0] or 0, where[0].co_name, source_line(where))
+
+
+def _flat(tape: Any, node: Node) -> float | None:
+    """The share of a value's entries where the op that made it lets next to nothing of the error through."""
+    op = node.op
+    if op is None or op.kind != "elementwise" or len(tape.inputs(node)) != 1 or node not in tape.cotangents:
+        return None
+    part = next((e.part for e in tape.edges if e.node is node), None)
+    came = tape.value(tape.cotangents[node])
+    if part is None or part is tape.cotangents[node] or not came.any():
+        return None
+    some = came != 0
+    return float(np.mean(np.abs(tape.value(part)[some]) <= FLAT * np.abs(came[some])))
+
+
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+
+def _steps(tape: Any) -> list[r.StepReport]:
+    made: list[r.StepReport] = []
+    lost = False
+    for step in tape.steps:
+        value = step.value
+        bad = not lost and value.dtype.kind == "f" and not bool(np.isfinite(value).all())
+        lost = lost or bad
+        made.append(_step(tape, step, bad))
+    return made
+
+
+def _step(tape: Any, step: Step, lost: bool) -> r.StepReport:
+    entry: Expr | None = step.entry() if step.value.size else None
+    return r.StepReport(
+        number=step.number,
+        phase=step.phase,
+        op=step.op,
+        module=step.module,
+        name=step.name,
+        name_latex=step.name_latex,
+        formula=step.formula,
+        latex=step.latex,
+        numbers=step.numbers,
+        numbers_latex="" if entry is None else plugged(entry).write(LATEX),
+        entry=step.largest if step.value.size > 1 else (),
+        entry_formula="" if entry is None else entry.write(TEXT),
+        result=step.result,
+        sentence=step.sentence,
+        line=line(step.node),
+        value=summary(step.value, _flat(tape, step.node) if step.phase in (FORWARD, LOSS) else None),
+        node=_node(tape, step),
+        operand=None if step.operand is None else tape.source(step.operand).id,
+        lost=lost,
+    )
+
+
+def _node(tape: Any, step: Step) -> int:
+    """The number of the graph's node that a step is at: of an update the parameter."""
+    old = tape.symbols.updated.get(step.made) if step.phase not in (FORWARD, LOSS, BACKWARD) else None
+    return int((step.node if old is None else old).id)
+
+
+def plugged(expr: Expr) -> Expr:
+    """A formula with numbers in the place of names."""
+    if isinstance(expr, (Ref, Whole)):
+        return Num(expr.number)
+    if isinstance(expr, Call):
+        return Call(expr.op, tuple(map(plugged, expr.args)), expr.params)
+    if isinstance(expr, Total):
+        return Total(tuple(map(plugged, expr.terms)))
+    if isinstance(expr, Product):
+        return Product(tuple(map(plugged, expr.factors)))
+    return expr
+
+
+# -- the graph ---------------------------------------------------------------------------------------------------------
+
+
+def graph_of(tape: Any) -> r.GraphReport:
+    """The forward pass and the loss, with what they were computed from."""
+    inner = [n for n in tape.records if not tape.is_leaf(n) and tape.phase(n) in (FORWARD, LOSS)]
+    found = set(inner)
+    leaves: dict[Node, None] = {}
+    links: list[tuple[Node, Node, int]] = []
+    for node in inner:
+        for index, given in enumerate(tape.inputs(node)):
+            source = tape.source(given)
+            source = source if source in found else given
+            if source not in tape.records:
+                continue
+            if source not in found:
+                leaves.setdefault(source)
+            links.append((source, node, index))
+    paths = {tape.records[n].path for n in inner}
+    sent = {(e.node, e.index): e.part for e in tape.edges}
+    nodes = sorted([*leaves, *inner], key=lambda n: n.id)
+    return r.GraphReport(
+        nodes=tuple(_graph_node(tape, n, n in found, paths) for n in nodes),
+        edges=tuple(
+            r.GraphEdge(a.id, b.id, k, summary(tape.value(sent[b, k])) if (b, k) in sent else None) for a, b, k in links
+        ),
+        roots=_outermost(tape, paths),
+    )
+
+
+def _graph_node(tape: Any, node: Node, computed: bool, paths: set[str]) -> r.GraphNode:
+    record = tape.records[node]
+    name, latex = tape.symbols.both(node)
+    gradient = tape.cotangents.get(node)
+    leaf = "parameter" if node.requires_grad and node.op is None else "data"
+    return r.GraphNode(
+        id=node.id,
+        name=name,
+        name_latex=latex,
+        op=node.op.name if computed and node.op is not None else "",
+        role="loss" if node in tape.roots else "value" if computed else leaf,
+        module=record.path if computed else _owner(record.name, paths),
+        phase=tape.phase(node) if computed else FORWARD,
+        line=line(node) if computed else r.Line(),
+        value=summary(tape.value(node), _flat(tape, node)),
+        gradient=None if gradient is None else summary(tape.value(gradient)),
+    )
+
+
+def _owner(name: str, paths: Iterable[str]) -> str:
+    """The module whose parameter has this name; with several outermost modules their name stands in front."""
+    front = name.rpartition(".")[0]
+    while front:
+        if any(p == front or p.startswith(f"{front}.") for p in paths):
+            return front
+        front = front.partition(".")[2]
+    return ""
+
+
+def _outermost(tape: Any, paths: set[str]) -> tuple[str, ...]:
+    """Outermost modules that have others within them: what they compute themselves stands between those."""
+    return tuple(
+        sorted({name for m in tape.modules.roots.values() if (name := type(m).__name__) in paths and any(_children(m))})
+    )
+
+
+def _children(module: Any) -> Iterable[Any]:
+    return module.children() if hasattr(module, "children") else ()
+
+
+# -- why, updates, shares ----------------------------------------------------------------------------------------------
+
+
+def _parameters(tape: Any) -> list[Node]:
+    """The leaves that a gradient arrived at and that have a name."""
+    return [n for n in tape.cotangents if n in tape.records and n.op is None and tape.records[n].name]
+
+
+def _entries(tape: Any) -> int:
+    return sum(int(np.prod(n.shape)) for n in _parameters(tape))
+
+
+def _top(tape: Any) -> int:
+    return TOP_SMALL if _entries(tape) <= SMALL else TOP_LARGE
+
+
+def _chosen(tape: Any) -> list[tuple[Node, Index]]:
+    """The entries that are explained unless others are asked for."""
+    order = {node: place for place, node in enumerate(tape.records)}
+    few = None if _entries(tape) <= SMALL else FEW
+    chosen: list[tuple[Node, Index]] = []
+    for node in sorted(_parameters(tape), key=order.__getitem__):
+        size = int(np.prod(node.shape))
+        if few is None or size <= few:
+            chosen += [(node, _index(i, node.shape)) for i in range(size)]
+        else:
+            chosen += [(node, e.index) for e in _largest(tape.value(tape.cotangents[node]), few)]
+    return chosen
+
+
+def _explained(tape: Any, node: Node) -> bool:
+    """Whether the way from the loss to a node was recorded."""
+    return bool(tape.roots) and tape.loss in tape.records and node in tape.cotangents
+
+
+def _is_updated(tape: Any, node: Node) -> bool:
+    symbols = tape.symbols
+    return any(old is node and symbols.text(new) == symbols.text(node) + "′" for new, old in symbols.updated.items())
+
+
+def why_report(why: Why) -> r.WhyReport:
+    """An entry's paths as plain data."""
+    text, latex = why.tape.symbols.gradient(why.node)
+    return r.WhyReport(
+        text, latex, why.node.id, why.index, why.value, tuple(map(_path, why.paths)), why.count, why.remainder
+    )
+
+
+def _path(path: Path) -> r.PathReport:
+    return r.PathReport(tuple(map(_factor, path.factors)), path.product, str(path))
+
+
+def _factor(factor: Factor) -> r.FactorReport:
+    net = factor.why.net
+    last = factor.parts[-1] if factor.parts else factor
+    by = net.inputs[last.node][last.operand]
+    expr = factor.expr
+    top, bottom = _entry_latex(net, factor.node, factor.index), _entry_latex(net, by, factor.at)
+    return r.FactorReport(
+        op=factor.op,
+        module=factor.module,
+        of=factor.of,
+        by=factor.by,
+        formula=f"∂{factor.of}/∂{factor.by} = {expr.write(TEXT)}",
+        latex=rf"\frac{{\partial {top}}}{{\partial {bottom}}} = {expr.write(LATEX)}",
+        value=factor.value,
+        node=net.inside.get(factor.node, factor.node).id,
+        by_node=net.inside.get(by, by).id,
+    )
+
+
+def _entry_latex(net: Any, node: Node, index: Index) -> str:
+    name: str = net.tape.symbols.both(net.inside.get(node, node))[1]
+    mark = r"^{\circ}" if node not in net.tape.records else ""
+    return name + mark + (f"[{','.join(map(str, index))}]" if index else "")
+
+
+def update_report(update: Update) -> r.UpdateReport:
+    """An entry's way to its new value as plain data."""
+    moves = tuple(r.MoveReport(m.name, m.formula, m.latex, m.numbers, m.value) for m in update.moves)
+    return r.UpdateReport(update.name, update.index, update.old, update.new, update.rule, moves)
+
+
+def _responsibility(tape: Any, notes: list[str]) -> r.ResponsibilityReport | None:
+    """Every layer's share; None where no update was recorded, or not all of the way from the loss to the parameters."""
+    if not any(_is_updated(tape, node) for node in set(tape.symbols.updated.values())):
+        return None
+    if not _explained(tape, next(iter(tape.cotangents), tape.loss)):
+        return None
+    try:
+        found = tape.responsibility()
+    except GlassgradError as error:
+        notes.append(f"The layers' shares are not known: {error.asked}.")
+        return None
+    layers = tuple(
+        r.ShareReport(s.layer, s.parameters, s.first_order, s.measured, s.gradient, s.change) for s in found.layers
+    )
+    return r.ResponsibilityReport(layers, found.before, found.after, found.first_order, found.together)
