@@ -46,6 +46,8 @@ class Observing(Protocol):
     def begins(self, outputs: Sequence[Node], seeds: Sequence[Node]) -> None: ...
     def arrived(self, node: Node, cotangent: Node) -> None: ...
     def passed(self, node: Node, index: int, part: Node) -> None: ...
+    def named(self, number: float, name: str) -> float: ...
+    def written(self, constant: Node, number: Any) -> None: ...
 
 
 class Changes:
@@ -133,7 +135,9 @@ def constant(number: bool | int | float, dtype: Dtype) -> Node:
             with np.errstate(over="ignore"):  # what the dtype cannot hold is inf
                 value = np.array(number, dtype)
         node = Node(None, (), {}, value, False, CONSTANT)
-        if number and len(_small) < 10_000:  # 0.0 and -0.0 are equal as keys
+        if STATE.observer is not None and type(number) not in (float, int, bool):
+            STATE.observer.written(node, number)  # a number that knows what it is called: never one Node for all
+        elif number and len(_small) < 10_000:  # 0.0 and -0.0 are equal as keys
             _small[number, dtype] = node
     return node
 

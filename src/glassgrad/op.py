@@ -109,10 +109,12 @@ class Op:
     fold: Fold | None = None
     summed: Callable[..., int] | None = None
     columns: Callable[[Shape], Shape] | None = None
+    batch: Callable[[Shape], Shape] | None = None
     look: Callable[..., Any] | None = None
     simpler: Callable[..., Any] | None = None
     kernel: Callable[..., Any] | None = None
     refuses: Callable[[Array], object] | None = None
+    operator: str = ""
 
     def __call__(self, *inputs: Any, **params: Any) -> Node:
         return dispatch.apply(self, inputs, params)
@@ -261,6 +263,7 @@ def elementwise(
             "elementwise", domain, corners, list(rules), None, derivative is not None, None, emit, only, None, cheap,
         )  # fmt: skip
         made.refuses = refuses
+        made.operator = operator
         if operator:
             _install(made, operator, count)
         return register(made)
@@ -293,6 +296,7 @@ def op(
     fold: Fold | None = None,
     summed: Callable[..., int] | None = None,
     columns: Callable[[Shape], Shape] | None = None,
+    batch: Callable[[Shape], Shape] | None = None,
 ) -> Callable[[Callable[..., Array]], Op]:
     """Declare an op that is not elementwise; its derivative rules follow as ``@name.vjp``, one for each operand.
 
@@ -303,6 +307,8 @@ def op(
         fold: for a reduction, what it starts from and how parts are joined.
         summed: for a product of arrays, (*operands, **params) -> how many products are summed for each entry.
         columns: for a product whose kernel goes on with what follows, which sizes of the result are its columns.
+        batch: for a product of many matrices, the first sizes of the result that are the first ones of each operand too:
+            entries there are computed from entries there alone, and the kernel goes through them in order.
 
     How the native engine computes it is declared by one of these: ``emit`` (an elementwise op), ``fold``, ``compose``,
     ``@name.looks`` (a view), ``@name.writes`` (a kernel of its own), ``@name.simplifies`` (always another op).
@@ -312,7 +318,7 @@ def op(
         return register(
             Op(
                 value.__name__.rstrip("_"), value, spec, latex, prec, says, cases, kind, domain, (), [], None,
-                differentiable, write, emit, only, compose, cheap, fold, summed, columns,
+                differentiable, write, emit, only, compose, cheap, fold, summed, columns, batch,
             )
         )  # fmt: skip
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..graph import Node
-from .formula import LATEX, TEXT, Product, Total, tidy, written
+from .formula import LATEX, TEXT, Product, Total, written
 from .replay import replay
 from .steps import Step
+from .textbook import tidy
 
 WRITTEN = 12
 """Paths of single numbers up to which the whole gradient is written in one line."""

@@ -1,8 +1,8 @@
 """The formula of one entry of a recorded value, over the entries that have names.
 
-Nothing is known here about any op but what its declaration says: an elementwise op is written over the entries at the same
-place; for everything else the op's own derivative rules tell which entries of the operands an entry is made of, and with
-which factors.
+Nothing is known here about any op but what its declaration says: an elementwise op is written over the entries at the
+same place; for everything else the op's own derivative rules tell which entries of the operands an entry is made of,
+and with which factors.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import numpy as np
 from ..dispatch import leaf
 from ..graph import Node, is_constant
 from ..op import Op
-from .formula import Call, Expr, Num, Product, Ref, Total, Whole, tidy
+from .formula import Call, Expr, Num, Product, Ref, Total, Whole
+from .naming import at_entry
 from .record import Inner, Recording, unseen
+from .textbook import tidy
 
 Index = tuple[int, ...]
 MOST = 4096
@@ -36,7 +38,7 @@ class Entries:
 
     def _entry(self, node: Node, index: Index, apart: bool = False) -> Expr:
         if is_constant(node):
-            return Num(float(self.tape.value(node)))
+            return self.tape.constants.get(node) or Num(float(self.tape.value(node)))
         if self.tape.is_one(node):
             return Num(1.0)
         origin = self.tape.source(node)
@@ -63,12 +65,7 @@ class Entries:
 
     def ref(self, node: Node, index: Index) -> Ref:
         """An entry by its name."""
-        text, latex = self.names.both(node)
-        number = float(self.tape.value(node)[index])
-        if index:
-            inside = ",".join(map(str, index))
-            text, latex = f"{text}[{inside}]", f"{latex}[{inside}]"
-        return Ref(text, latex, number)
+        return Ref(*at_entry(self.names.both(node), index), float(self.tape.value(node)[index]))
 
     def _composed(self, op: Op, node: Node, inputs: tuple[Node, ...], index: Index) -> Expr:
         """By the composition that the op stands for, over stand-ins for its operands."""
@@ -140,8 +137,8 @@ def pulled(op: Op, node: Node, inputs: tuple[Node, ...], values: list[Any], valu
 def _partners(
     op: Op, node: Node, inputs: tuple[Node, ...], values: list[Any], value: Any, index: Index
 ) -> list[tuple[int, int]]:
-    """Which entries of the two operands are multiplied for an entry of a product: the rule of the first, given the numbers
-    of the second's entries in place of the entries, says which belongs to which."""
+    """Which entries of the two operands are multiplied for an entry of a product: the rule of the first, given the
+    numbers of the second's entries in place of the entries, says which belongs to which."""
     seed = np.zeros(node.shape)
     seed[index] = 1
     numbers = np.arange(1, values[1].size + 1, dtype=np.float64).reshape(values[1].shape)

@@ -1,20 +1,19 @@
 """Formulas as small trees, written as LaTeX, as plain text, and with their numbers, and computed.
 
-An `Expr` comes from nodes alone (see `entries`): how an op is written stands in its declaration (`latex`, `prec`), and the
-text form is made from that. Nothing here is typed for an op by hand.
+An `Expr` comes from nodes alone (see `entries`): how an op is written stands in its declaration (`latex`, `prec`), and
+the text form is made from that. Nothing here is typed for an op by hand.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..errors import GlassgradError
 from ..op import ATOM, POWER, PRODUCT, REGISTRY, SUM, Op
 
 Style = str
@@ -55,6 +54,11 @@ class Ref(Expr):
     @property
     def prec(self) -> int:  # type: ignore[override]
         return ATOM
+
+
+@dataclass(frozen=True)
+class Setting(Ref):
+    """A number that the user chose, such as a rate: it stands before what was computed."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,9 @@ class _Operand:
 
 
 def compose(op: Op, operands: Sequence[_Operand], params: dict[str, Any], style: Style) -> str:
-    """The op's own way of being written, with these operands."""
+    """The op's own way of being written, with these operands; of very many, the first and the last."""
+    if len(operands) > SHOWN:
+        operands = [*operands[:2], _Operand(r"\cdots" if style == LATEX else "…", ATOM), operands[-1]]
     marks = [f"\x00{place}\x01" for place in range(len(operands))]
     template = _template(op, len(operands), tuple(sorted((k, _frozen(v)) for k, v in params.items())), style == LATEX)
     made = template
@@ -219,7 +225,7 @@ def compose(op: Op, operands: Sequence[_Operand], params: dict[str, Any], style:
             if op.prec >= ATOM and not enclosed and operand.prec < ATOM and len(template) > len(mark):
                 text = f"({operand.text})"
             made = before + text + after
-    made = _tidy(made.replace("\x02", "").replace("\x03", ""))
+    made = _tidy(made.replace("\x02", "").replace("\x03", "")).replace("+ −", "− ").replace("+ -", "- ")
     return made if style == LATEX else re.sub(r"\^([0-9])(?![0-9.])", lambda m: RAISED[int(m[1])], made)
 
 
@@ -275,9 +281,7 @@ def _choice(found: re.Match[str]) -> str:
 def as_text(latex: str) -> str:
     """LaTeX as the ops' declarations have it, as plain text with signs of Unicode."""
     made = latex.replace("{", "{").replace(r"\begin{cases}", "\x04").replace(r"\end{cases}", "\x05")
-    made = re.sub(
-        "\x04" + r"(.*?)&(.*?)\\\\(.*?)&\s*\\text\{else\}\s*" + "\x05", _choice, made, flags=re.S
-    )
+    made = re.sub("\x04" + r"(.*?)&(.*?)\\\\(.*?)&\s*\\text\{else\}\s*" + "\x05", _choice, made, flags=re.S)
     before = ""
     while before != made:
         before = made
@@ -319,119 +323,3 @@ def _latex_number(text: str) -> str:
 
 def _boolean(op: Op, place: int) -> bool:
     return bool(op.cases) and len(op.cases[0].dtypes) > place and op.cases[0].dtypes[place] == "bool"
-
-
-# -- textbook form ----------------------------------------------------------------------------------------------------
-
-
-def tidy(expr: Expr, rules: Callable[[Expr], Expr] | None = None) -> Expr:
-    """The formula as a textbook writes it: without factors of 1, terms of 0, and double signs; x · x is x²."""
-    if isinstance(expr, Call):
-        expr = Call(expr.op, tuple(tidy(a) for a in expr.args), expr.params)
-        return _shorter(expr)
-    if isinstance(expr, Total):
-        terms = [tidy(t) for t in expr.terms]
-        kept = tuple(t for t in terms if not _is(t, 0))
-        if not kept:
-            return Num(0.0)
-        return kept[0] if len(kept) == 1 else Total(kept)
-    if isinstance(expr, Product):
-        factors = [tidy(f) for f in expr.factors]
-        if any(_is(f, 0) for f in factors):
-            return Num(0.0)
-        kept = tuple(f for f in factors if not _is(f, 1))
-        return Num(1.0) if not kept else kept[0] if len(kept) == 1 else Product(kept)
-    return expr
-
-
-def _is(expr: Expr, number: float) -> bool:
-    return isinstance(expr, Num) and expr.number == number
-
-
-def _shorter(made: Call) -> Expr:
-    """Without what does nothing; which op does nothing with which number is found by trying."""
-    op, args = made.op, made.args
-    if len(args) == 2 and op.kind == "elementwise":
-        a, b = args
-        for here, other, place in ((a, b, 1), (b, a, 0)):
-            if isinstance(other, Num) and not made.params:
-                what = _with(op, place, other.number)
-                if what == "same":
-                    return here
-                if what == "nothing":
-                    return Num(0.0)
-                if what == "negated":
-                    return _shorter(Call(_NEGATION, (here,)))
-        if a == b and not isinstance(a, Num) and _squares(op):
-            return Call(_POWER, (a, Num(2.0)))
-        if not made.params and op not in (_DIFFERENCE, _POWER) and _commutes(op):
-            return _ordered(made)
-    if op is _NEGATION:
-        (inner,) = args
-        if isinstance(inner, Num):
-            return Num(-inner.number)
-        if isinstance(inner, Call) and inner.op is _NEGATION:
-            return inner.args[0]
-    return made
-
-
-_NEGATION, _POWER, _DIFFERENCE = REGISTRY["neg"], REGISTRY["pow"], REGISTRY["sub"]
-_TRIED = np.array([0.37, 2.9, -1.7])
-
-
-@functools.lru_cache(maxsize=4096)
-def _with(op: Op, place: int, number: float) -> str:
-    """What an op of two does to its other operand when operand `place` is this number."""
-    try:
-        with np.errstate(all="ignore"):
-            given = (_TRIED, np.float64(number)) if place else (np.float64(number), _TRIED)
-            found = op.value(np, *given)
-    except (TypeError, GlassgradError):  # not for floats
-        return ""
-    if found.dtype.kind != "f":
-        return ""
-    if not found.any():
-        return "nothing"
-    return "same" if np.array_equal(found, _TRIED) else "negated" if np.array_equal(found, -_TRIED) else ""
-
-
-@functools.cache
-def _commutes(op: Op) -> bool:
-    """Whether two operands may change places."""
-    try:
-        return op.prec in (SUM, PRODUCT) and bool(
-            np.array_equal(op.value(np, _TRIED, _TRIED[::-1]), op.value(np, _TRIED[::-1], _TRIED))
-        )
-    except (TypeError, GlassgradError):
-        return False
-
-
-def _ordered(made: Call) -> Expr:
-    """Numbers before letters in a product; what is taken away, behind what it is taken from."""
-    a, b = made.args
-    if made.op.prec == PRODUCT:
-        return Call(made.op, (b, a)) if isinstance(b, Num) and not isinstance(a, Num) else made
-    for first, second in ((b, a), (a, b)):
-        less = _without_sign(second)
-        if less is not None and _without_sign(first) is None:
-            return Call(_DIFFERENCE, (first, less))
-    return made
-
-
-def _without_sign(expr: Expr) -> Expr | None:
-    """The formula times -1 where that takes a sign away; else None."""
-    if isinstance(expr, Call):
-        if expr.op is _NEGATION:
-            return expr.args[0]
-        if expr.op.prec == PRODUCT and len(expr.args) == 2 and _commutes(expr.op):
-            first = _without_sign(expr.args[0])
-            return None if first is None else _shorter(Call(expr.op, (first, expr.args[1])))
-    return Num(-expr.number) if isinstance(expr, Num) and expr.number < 0 else None
-
-
-@functools.cache
-def _squares(op: Op) -> bool:
-    try:
-        return bool(np.array_equal(op.value(np, _TRIED, _TRIED), _TRIED * _TRIED)) and op is not _POWER
-    except (TypeError, GlassgradError):
-        return False

@@ -18,9 +18,10 @@ import numpy as np
 
 from ..autodiff import cotangents
 from ..dispatch import leaf
-from ..graph import Node
+from ..graph import Node, ancestors
 from ..op import Op
-from .entries import _copy, _widened
+from .entries import _copy
+from .record import unseen
 
 Flat = Any
 """A 1-d array of entry numbers, in C order."""
@@ -147,8 +148,6 @@ class LocalMap:
             return self.op.value(np, *given, **self.node.params)
         made = [_copy(x, v) for x, v in zip(self.inputs, self.values, strict=True)]
         seed = leaf(np.zeros(self.shape_out), True)
-        from .record import unseen
-
         with unseen(grad=True):
             pulled = self.rule(seed, leaf(self.result), *made, **self.node.params)
             if not pulled.requires_grad:
@@ -205,8 +204,8 @@ class LocalMap:
 
     @functools.cached_property
     def single(self) -> Any:
-        """For each entry of the operand the one entry of the result that it leads to (-1: none); None where an entry leads
-        to several."""
+        """For each entry of the operand the one entry of the result that it leads to (-1: none); None where an entry
+        leads to several."""
         count = int(np.prod(self.shape_out))
         ones = self.pull(np.ones(self.shape_out)).ravel()
         numbers = self.pull(np.arange(1, count + 1, dtype=np.float64).reshape(self.shape_out)).ravel()
@@ -253,6 +252,20 @@ class LocalMap:
                 return False
             seen |= reached
         return True
+
+
+@functools.cache
+def bends(op: Op, index: int) -> bool:
+    """Whether the slope of an elementwise op changes with its operand: whether its rule reads it, or the result."""
+    if not op.differentiable or op.rule(index) is None:
+        return False
+    rule = op.rule(index)
+    assert rule is not None
+    operands = [leaf(np.full((), 0.5), True) for _ in op.operands]
+    result = leaf(np.full((), 0.5), True)
+    with unseen(grad=True):
+        made = rule(leaf(np.ones(())), result, *operands)
+    return bool({result, operands[index]} & set(ancestors([made])))
 
 
 _NONE = np.zeros(0, np.int64)

@@ -41,7 +41,7 @@ def why_none(tape: Any, what: Any) -> Missing:
         )  # fmt: skip
     name = tape.symbols.text(node)
     if not tape.roots:
-        return Missing("no backward", "No backward pass was recorded.", fix="call loss.backward() inside the with block")
+        return Missing("no backward", "No backward pass was recorded.", fix="call loss.backward() in the with block")
     g = tape.cotangents.get(node)
     if g is not None:
         if not np.any(tape.value(g)):
@@ -51,7 +51,8 @@ def why_none(tape: Any, what: Any) -> Missing:
                 "inner", f"{name} has a gradient, but .grad is kept for leaves alone.",
                 fix="call retain_grad() on it before backward, or read tape.why(...).value",
             )  # fmt: skip
-        return Missing("fine", f"{name} has a gradient; its norm is {float(np.linalg.norm(tape.value(g).ravel())):.4g}.")
+        norm = float(np.linalg.norm(tape.value(g).ravel()))
+        return Missing("fine", f"{name} has a gradient; its norm is {norm:.4g}.")
     return _cut(tape, node, name)
 
 
@@ -62,7 +63,7 @@ def _recorded(tape: Any, what: Any) -> Node | None:
     node = held[1] if held is not None and held[0] is what else what.node
     if node in tape.records:
         return node  # type: ignore[no-any-return]
-    return tape.producers.get(id(node.value))
+    return tape.producers.get(id(node.value))  # type: ignore[no-any-return]
 
 
 def _cut(tape: Any, node: Node, name: str) -> Missing:
@@ -114,14 +115,15 @@ def _say_cut(tape: Any, name: str, user: Node, source: Node, closed: bool) -> Mi
     of = tape.symbols.text(source)
     held = tape.records.get(user)
     module = f", in {held.path}" if held is not None and held.path else ""
+    cut = f"The gradient of {name} is cut at {user.op.name} of {of}{module}"
     if closed:
-        text = f"The gradient of {name} is cut at {user.op.name} of {of}{module}: {user.op.says}"  # type: ignore[attr-defined]
+        text = f"{cut}: {user.op.says}"  # type: ignore[attr-defined]
         fix = "leave this operation out of the way to the loss, or use a differentiable one"
     elif user.dtype.kind != "f":
-        text = f"The gradient of {name} is cut at {user.op.name} of {of}{module}: its result is {user.dtype}, and only floats have gradients."
+        text = f"{cut}: its result is {user.dtype}, and only floats have gradients."
         fix = "stay with floats on the way to the loss"
     else:
-        text = f"The gradient of {name} is cut at {user.op.name} of {of}{module}: it ran while gradients were off (no_grad)."
+        text = f"{cut}: it ran while gradients were off (no_grad)."
         fix = "compute it outside of no_grad"
     return Missing("cut", text, user.op.name, user.where, fix)
 
@@ -129,7 +131,7 @@ def _say_cut(tape: Any, name: str, user: Node, source: Node, closed: bool) -> Mi
 def _where_it_ended(tape: Any, node: Node) -> Missing | None:
     """For an inner value without gradient: the op before it that ended what came in with one."""
     for before in sorted(_leading_to(tape, [node]), key=lambda n: -n.id):
-        if tape.is_leaf(before) or before.requires_grad:
+        if before.op is None or tape.is_leaf(before) or before.requires_grad:
             continue
         for source in tape.inputs(before):
             if source.requires_grad:
@@ -171,7 +173,8 @@ def _zero(tape: Any, node: Node, name: str) -> Missing:
             others = [x for k, x in enumerate(tape.inputs(edge.node)) if k != edge.index]
             dead = [tape.symbols.text(x) for x in others if tape.value(x).size and not np.any(tape.value(x))]
             op = edge.node.op.name
-            because = f"{', '.join(dead)} is 0 there" if dead else f"its slope is 0 at all of {tape.symbols.text(source)}"
+            slope = f"its slope is 0 at all of {tape.symbols.text(source)}"
+            because = f"{', '.join(dead)} is 0 there" if dead else slope
             return Missing(
                 "zero", f"The gradient of {name} is 0: {op} lets nothing through, as {because}.", op, edge.node.where,
                 "move the values away from where the slope is 0 (initialisation, a bias, a leaky activation)",

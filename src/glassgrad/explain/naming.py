@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import re
 from types import CodeType, FrameType
 from typing import Any
 
@@ -14,6 +15,13 @@ from ..graph import Node
 from ..nn import Module
 from ..tensor import Tensor
 
+SPELLED = {
+    "alpha": r"\alpha", "beta": r"\beta", "gamma": r"\gamma", "delta": r"\delta", "eps": r"\varepsilon", "eta": r"\eta",
+    "lambda": r"\lambda", "mu": r"\mu", "rho": r"\rho", "sigma": r"\sigma", "tau": r"\tau", "theta": r"\theta",
+}  # fmt: skip
+GREEK = SPELLED | {
+    "γ": r"\gamma", "β": r"\beta", "σ": r"\sigma", "μ": r"\mu", "θ": r"\theta", "α": r"\alpha", "λ": r"\lambda",
+}  # fmt: skip
 FRAMES = 12
 """How many of the user's frames are looked through for a tensor's variable."""
 
@@ -138,5 +146,34 @@ def source_line(where: Where | None) -> str:
     return linecache.getline(where[0].co_filename, at[0]).strip()
 
 
+THROUGH = " through "
+"""Between a gradient and the one of several uses that a part of it came back from."""
+
+
+def through(gradient: tuple[str, str], use: tuple[str, str], place: int = 0) -> tuple[str, str]:
+    """The part of a gradient that came back from one use; `place` counts the places of one op that uses it twice."""
+    text, latex = (f" ({place})", rf"\,({place})") if place else ("", "")
+    return f"{gradient[0]}{THROUGH}{use[0]}{text}", rf"{gradient[1]}\big|_{{{use[1]}{latex}}}"
+
+
+def at_entry(name: tuple[str, str], index: tuple[int, ...]) -> tuple[str, str]:
+    """The name of one entry: z1[0,2]."""
+    if not index:
+        return name
+    inside = ",".join(map(str, index))
+    text, mark, use = name[0].partition(THROUGH)
+    latex, bar, below = name[1].partition(r"\big|")
+    return f"{text}[{inside}]{mark}{use}", f"{latex}[{inside}]{bar}{below}"
+
+
 def superscript(number: int) -> str:
     return "⁽" + str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) + "⁾"
+
+
+def latex_of(name: str) -> str:
+    """An identifier as LaTeX: w1 is w with index 1, words stand upright."""
+    match = re.fullmatch(rf"([A-Za-zγβσμθαλ]|{'|'.join(SPELLED)})_?(\d*)((?:′)*)", name)
+    if match:
+        letter, number, primes = match.groups()
+        return GREEK.get(letter, letter) + (f"_{{{number}}}" if number else "") + "'" * len(primes)
+    return r"\mathrm{" + name.replace("_", r"\_").replace("′", "'") + "}"

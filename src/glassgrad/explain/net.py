@@ -10,9 +10,11 @@ from ..dispatch import leaf
 from ..graph import Node, ancestors
 from ..op import Op
 from .entries import Entries, Index, _copy, _widened
-from .formula import Expr, Num, Ref, tidy
+from .formula import Expr, Num, Ref
 from .jacobian import LocalMap
+from .naming import at_entry
 from .record import Inner, unseen
+from .textbook import tidy
 
 WIDE = 40_000_000
 """Entries of a Jacobian above which an op is taken apart into those that it stands for."""
@@ -53,7 +55,7 @@ class Net:
             for node in sorted(seen, key=lambda n: n.id):
                 held = tape.records[node]
                 self.values[node], self.inputs[node] = held.value, held.inputs
-                if not tape.is_leaf(node) and node.op.compose is not None and _is_wide(node, held.inputs):
+                if not tape.is_leaf(node) and _is_wide(node):
                     self._take_apart(node, held.inputs)
                 else:
                     self.order.append(node)
@@ -191,8 +193,7 @@ class Net:
                 return super()._entry(each, where, apart)
 
             def named_entry(self, name: tuple[str, str], each: Node, where: Index) -> Expr:
-                inside = f"[{','.join(map(str, where))}]" if where else ""
-                return Ref(name[0] + inside, name[1] + inside, float(each.value[where]))
+                return Ref(*at_entry(name, where), float(each.value[where]))
 
         with unseen():
             found = tidy(Local(inner, self.tape.symbols, lambda _: False)._entry(made, at, True))
@@ -206,7 +207,9 @@ def _grown(node: Node) -> Node:
     return node
 
 
-def _is_wide(node: Node, inputs: tuple[Node, ...]) -> bool:
-    """Whether an op that stands for others has too large a Jacobian to go through column by column."""
+def _is_wide(node: Node) -> bool:
+    """Whether an op stands for others, and has too large a Jacobian to go through column by column."""
     assert isinstance(node.op, Op)
+    if node.op.compose is None:
+        return False
     return node.op.kind == "linalg" or int(np.prod(node.shape)) * (node.shape[-1] if node.shape else 1) > WIDE

@@ -1,8 +1,8 @@
 """`why`: a gradient's entry as a sum over the paths from the loss to it, each a product of local factors.
 
-The largest paths are found one by one and none of the others is built: from every entry the size of the best way on to the loss
-is known beforehand (`potentials`, one backward pass over maxima), so that a best-first search takes no wrong turn (P. Hart,
-N. Nilsson, B. Raphael, 1968, with an exact estimate). How many paths there are is counted, not listed.
+The largest paths are found one by one and none of the others is built: from every entry the size of the best way on to
+the loss is known beforehand (`potentials`, one backward pass over maxima), so that a best-first search takes no wrong
+turn (P. Hart, N. Nilsson, B. Raphael, 1968, with an exact estimate). How many paths there are is counted, not listed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import numpy as np
 from ..errors import ArgumentError, GradError
 from ..graph import Node
 from .entries import Index
-from .formula import Expr, Product, tidy, written
+from .formula import Expr, Product, written
 from .record import unseen
+from .textbook import tidy
 
 EXACT = 2.0**53
 TOP = 10
@@ -76,7 +77,7 @@ class Path:
 
 @dataclass
 class Share:
-    """What goes through one entry of a layer's result: its gradient, times how it changes with the entry asked about."""
+    """What goes through one entry of a layer's result: its gradient times how it changes with the entry at hand."""
 
     index: Index
     gradient: float
@@ -139,7 +140,9 @@ class Why:
             order = itertools.count()
             first = int(np.ravel_multi_index(self.index, self.node.shape)) if self.index else 0
             best = float(start.ravel()[first])
-            heap = [(-best, next(order), self.node, first, 1.0, None)] if best else []
+            heap: list[tuple[float, int, Node, int, float, Any]] = []
+            if best:
+                heap.append((-best, next(order), self.node, first, 1.0, None))
             while heap:
                 _, _, node, entry, product, trail = heapq.heappop(heap)
                 if node in net.ends:

@@ -14,13 +14,15 @@ from ..errors import ArgumentError, GlassgradError, StateError, user_frame
 from ..graph import CONSTANT, Node, Overwritten, Symbol
 from ..optim import Optimizer
 from ..tensor import Tensor
-from .naming import Modules, held_in_frames
+from .formula import Expr
+from .named import Named, named
+from .naming import Modules, held_in_frames, latex_of
 
 FORWARD, LOSS, BACKWARD, UPDATE = PHASES = ("forward", "loss", "backward", "update")
 
 
 class Record:
-    """One node, as it was when it was made: later a backward pass lets its inputs go, or a cell overwrites its value."""
+    """One node as it was when it was made: later backward lets its inputs go, or a cell overwrites its value."""
 
     __slots__ = ("inputs", "name", "node", "path", "value")
 
@@ -60,6 +62,8 @@ class Recording:
         self.on = False
         self.states: dict[Node, tuple[str, Tensor]] = {}
         """What a value is to an optimizer: the name of the state, and the parameter's cell."""
+        self.constants: dict[Node, Expr] = {}
+        """How numbers of the code that have a name are written: a rate, a step count."""
         self._rule: Optimizer | None = None
 
     # -- what dispatch and autodiff tell ----------------------------------------------------------------------------
@@ -91,6 +95,13 @@ class Recording:
     def passed(self, node: Node, index: int, part: Node) -> None:
         if self.only is None or node in self.records:
             self.edges.append(Edge(node, index, part))
+
+    def named(self, number: float, name: str) -> float:
+        return named(number, name, latex_of(name))
+
+    def written(self, constant: Node, number: Any) -> None:
+        if isinstance(number, Named):
+            self.constants[constant] = number.expr
 
     def _wanted(self, path: str) -> bool:
         assert self.only is not None
@@ -206,7 +217,7 @@ class Recording:
                         stack.extend(self.records[node].inputs)
             return found
 
-        return self._once("_loss_nodes", find)
+        return self._once("_loss_nodes", find)  # type: ignore[no-any-return]
 
     def _once(self, name: str, make: Any) -> Any:
         """A table that is made when it is first asked for, and anew when more was recorded since."""
@@ -244,7 +255,7 @@ class Recording:
             raise ArgumentError(
                 "this tensor is not on the tape",
                 got=str(node.spec) + (f", made at {node.where}" if node.where else ""),
-                fix="use it inside the with block; " + (f"only {self.only!r} was recorded" if self.only else "or record longer"),
+                fix=f"use it inside the with block; {f'only {self.only!r} was' if self.only else 'or more'} recorded",
             )  # fmt: skip
         return made
 

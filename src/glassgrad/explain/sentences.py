@@ -25,7 +25,7 @@ def sentence(step: Step) -> str:
         return bad or _updated(step)
     op = step.node.op
     assert isinstance(op, Op)
-    return bad or f"{op.says} {_range(step)}".strip()
+    return bad or " ".join(filter(None, (op.says, _range(step), _slope(step, op))))
 
 
 def _not_finite(step: Step) -> str:
@@ -50,6 +50,22 @@ def _range(step: Step) -> str:
     zeros = float(np.mean(value == 0))
     note = f"; {zeros:.0%} of them are 0" if zeros > 0.2 else ""
     return f"The {value.size} results go from {written(float(value.min()))} to {written(float(value.max()))}{note}."
+
+
+def _slope(step: Step, op: Op) -> str:
+    """How much of an error will get back through a bent op at these numbers."""
+    slopes = step.slopes
+    if slopes is None:
+        return ""
+    operand = step.tape.inputs(step.made)[step.bent]
+    if slopes.size == 1:
+        slope, at = float(slopes.ravel()[0]), written(float(step.tape.value(operand).ravel()[0]))
+        name = step.tape.symbols.text(operand)
+        if abs(slope) < FLAT:
+            return f"{name} is {at}, where {op.name} is flat: its slope is {written(slope)}."
+        return f"At {name} = {at} its slope is {written(slope)}."
+    flat = float(np.mean(np.abs(slopes) < FLAT))
+    return f"At {flat:.0%} of the entries it is flat: next to no error gets back there." if flat > 0.01 else ""
 
 
 def _passed(step: Step) -> str:
@@ -82,16 +98,17 @@ def _through(step: Step, op: Op, came: Any, went: Any, name: str, x: Any) -> str
     others = [o for k, o in enumerate(step.tape.inputs(step.edge.node)) if k != step.edge.index]  # type: ignore[union-attr]
     if slopes.size == 1:
         slope, at = float(slopes[0]), written(float(x.ravel()[np.flatnonzero(some.ravel())[0]]))
+        share = f"{_percent(slope)} of the error"
         if others and not all(is_constant(o) for o in others):
             by = ", ".join(step.tape.symbols.text(o) for o in others)
             return f"The error is multiplied by {written(slope)} on its way to {name}, which comes from {by}."
         if slope < FLAT:
-            return f"{name} is {at}, where {op.name} is nearly flat: only {_percent(slope)} of the error gets through."
+            return f"{name} is {at}, where {op.name} is nearly flat: only {share} gets through."
         if slope > 1.05:
             return f"{name} is {at}, where {op.name} is steep: the error becomes {written(slope)} times as large."
         if slope > 0.95:
-            return f"At {name} = {at} the slope of {op.name} is {written(slope)}: the error goes through almost as it is."
-        return f"At {name} = {at} the slope of {op.name} is {written(slope)}: {_percent(slope)} of the error gets through."
+            return f"At {name} = {at} the slope of {op.name} is {written(slope)}: the error goes on almost as it is."
+        return f"At {name} = {at} the slope of {op.name} is {written(slope)}: {share} gets through."
     flat = float(np.mean(np.abs(went) <= FLAT * np.abs(came)))
     norm = float(np.sqrt((went**2).sum() / (came**2).sum()))
     middle = f"{_percent(norm)} of the error's norm gets through to {name}"
@@ -126,12 +143,18 @@ def _gathered(step: Step) -> str:
 
 
 def _updated(step: Step) -> str:
-    old = step.tape.symbols.updated.get(step.made)
-    cell = None if old is None else next((c for c, n in step.tape.cells.values() if n is old), None)
-    if old is None or cell is None or step.value.shape != old.shape:
+    symbols = step.tape.symbols
+    old, role = symbols.updated.get(step.made), symbols.roles.get(step.made, "")
+    if role == "whole":
+        return "One number made of all gradients together."
+    if old is None:
         return ""
-    if not step.name.startswith(step.tape.symbols.text(old)):
-        return f"What the optimizer remembers of {step.tape.symbols.text(old)} from step to step."
+    if role == "state":
+        return f"What the optimizer remembers of {symbols.text(old)} from step to step."
+    if role == "clipped":
+        norms = [float(np.sqrt((v.astype(np.float64) ** 2).sum())) for v in (step.value, step.gradient_of(old))]
+        changed = "stays as it is" if norms[0] == norms[1] else f"goes from {written(norms[1])} to {written(norms[0])}"
+        return f"Before the optimizer sees it, the gradient of {symbols.text(old)} is clipped: its norm {changed}."
     before = step.tape.value(old).astype(np.float64)
     moved = float(np.sqrt(((step.value - before) ** 2).sum()))
     size = float(np.sqrt((before**2).sum()))

@@ -1,7 +1,7 @@
-"""A recorded training step, one step at a time: what was computed, its formula, the numbers in it, and a plain sentence.
+"""A recorded training step, one step at a time: what was computed, its formula, its numbers, and a plain sentence.
 
-A step of the forward pass is one op. A step of the backward pass is what one op passes to one of its operands, by the graph
-that its derivative rule made. A step of the update is a new weight, or a new value of an optimizer's state.
+A step of the forward pass is one op. A step of the backward pass is what one op passes to one of its operands, by the
+graph that its derivative rule made. A step of the update is a new weight, or a new value of an optimizer's state.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node, is_constant
+from ..op import Op
 from .entries import Entries, Index
-from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Ref, tidy, written
-from .naming import source_line
-from .record import BACKWARD, FORWARD, LOSS, UPDATE, Edge, as_index
+from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Ref, written
+from .jacobian import LocalMap, bends
+from .naming import source_line, through
+from .record import BACKWARD, FORWARD, LOSS, UPDATE, Edge, as_index, unseen
 from .symbols import Symbols
+from .textbook import tidy
+
+MANY = float("nan")
+"""The number of a symbol that stands for many; one object, so that equal symbols are equal."""
 
 
 class Step:
@@ -29,6 +35,7 @@ class Step:
     ) -> None:  # fmt: skip
         self.number, self.phase, self.node, self.made, self.tape, self.edge = number, phase, node, made, tape, edge
         self.name, self.name_latex = name
+        self._entries: dict[Index, Expr] = {}
 
     # -- what it is ---------------------------------------------------------------------------------------------------
 
@@ -104,11 +111,9 @@ class Step:
     def entry(self, index: Any = None) -> Expr:
         """The formula of one entry; by default of the largest."""
         at = self.largest if index is None else as_index(index, self.shape)
-        key = ("entry", at)
-        if key not in self.__dict__:
-            made = Entries(self.tape, self.names, self.stops).formula(self.made, at)
-            self.__dict__[key] = made  # type: ignore[index]
-        return self.__dict__[key]  # type: ignore[index, no-any-return]
+        if at not in self._entries:
+            self._entries[at] = Entries(self.tape, self.names, self.stops).formula(self.made, at)
+        return self._entries[at]
 
     @property
     def numbers(self) -> str:
@@ -159,6 +164,33 @@ class Step:
 
         return sentence(self)
 
+    @property
+    def bent(self) -> int:
+        """The one operand that an elementwise op of the forward pass bends, as tanh does; -1 if there is none."""
+        op = self.made.op
+        if self.phase not in (FORWARD, LOSS) or not isinstance(op, Op) or op.kind != "elementwise":
+            return -1
+        inputs = self.tape.inputs(self.made)
+        ours = [k for k, x in enumerate(inputs) if not is_constant(x) and x.dtype.kind == "f"]
+        return ours[0] if len(ours) == 1 and bends(op, ours[0]) and inputs[ours[0]].shape == self.shape else -1
+
+    @functools.cached_property
+    def slopes(self) -> np.ndarray[Any, Any] | None:
+        """The slope of a bent op at every entry; None for all others."""
+        place = self.bent
+        if place < 0 or not self.value.size:
+            return None
+        inputs = self.tape.inputs(self.made)
+        with unseen():
+            made = LocalMap(self.made, place, inputs, [self.tape.value(x) for x in inputs], self.value)
+            found: np.ndarray[Any, Any] = made.slopes
+        return found
+
+    def gradient_of(self, node: Node) -> np.ndarray[Any, Any]:
+        """What arrived at a value."""
+        found: np.ndarray[Any, Any] = self.tape.value(self.tape.cotangents[node])
+        return found
+
     @functools.cached_property
     def stats(self) -> dict[str, Any]:
         """Norm, share of zeros, range, mean, and entries that are not finite."""
@@ -189,7 +221,7 @@ def statistics(value: Any) -> dict[str, Any]:
 
 
 class Names:
-    """Symbols as one step has them: one node may be the gradient of several values, and is called by the one at hand."""
+    """Symbols as one step has them: a node may be the gradient of several values, and is called by the one at hand."""
 
     def __init__(self, tape: Any, step: Step) -> None:
         self.symbols: Symbols = tape.symbols
@@ -203,12 +235,7 @@ class Names:
         elif step.phase == BACKWARD:
             for edge in tape.edges:
                 if tape.inputs(edge.node)[edge.index] is step.node:
-                    self.own[edge.part] = self.through(step.node, edge)
-
-    def through(self, source: Node, edge: Edge) -> tuple[str, str]:
-        text, latex = self.symbols.gradient(source)
-        via = self.symbols.both(edge.node)
-        return f"{text} through {via[0]}", rf"{latex}\big|_{{{via[1]}}}"
+                    self.own[edge.part] = part_name(tape, edge)
 
     def both(self, node: Node) -> tuple[str, str]:
         return self.own.get(node) or self.own.get(self.symbols.tape.source(node)) or self.symbols.both(node)
@@ -222,7 +249,7 @@ class _Wholes:
 
     def write(self, node: Node, first: bool = True) -> Expr:
         if is_constant(node):
-            return Num(float(self.tape.value(node)))
+            return self.tape.constants.get(node) or Num(float(self.tape.value(node)))
         if self.tape.is_one(node):
             return Num(1.0)
         origin = self.tape.source(node)
@@ -238,7 +265,17 @@ class _Wholes:
             return Call(op, args, tuple(origin.params.items()))
         text, latex = self.names.both(node)
         value = self.tape.value(node)
-        return Ref(text, latex, float(value) if value.size == 1 and not value.shape else float("nan"))
+        return Ref(text, latex, float(value) if not value.shape else MANY)
+
+
+def part_name(tape: Any, edge: Edge) -> tuple[str, str]:
+    """The name of what one of several uses passed back."""
+    inputs = tape.inputs(edge.node)
+    source = inputs[edge.index]
+    place = 1 + sum(x is source for x in inputs[: edge.index])
+    return through(
+        tape.symbols.gradient(source), tape.symbols.both(edge.node), place if inputs.count(source) > 1 else 0
+    )
 
 
 def steps_of(tape: Any) -> list[Step]:
@@ -260,12 +297,9 @@ def steps_of(tape: Any) -> list[Step]:
     seen: dict[Node, int] = {}
     for edge in tape.edges:
         source = tape.inputs(edge.node)[edge.index]
-        text, latex = symbols.gradient(source)
         several = parts[source]
-        if len(several) > 1:
-            via = symbols.both(edge.node)
-            text, latex = f"{text} through {via[0]}", rf"{latex}\big|_{{{via[1]}}}"
-        add(BACKWARD, edge.node, edge.part, (text, latex), edge)
+        name = part_name(tape, edge) if len(several) > 1 else symbols.gradient(source)
+        add(BACKWARD, edge.node, edge.part, name, edge)
         seen[source] = seen.get(source, 0) + 1
         if len(several) > 1 and seen[source] == len(several) and source in tape.cotangents:
             add(BACKWARD, source, tape.cotangents[source], symbols.gradient(source))

@@ -5,14 +5,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
-from typing import Any
 
 from ..graph import Node
-from .naming import assigned_name, superscript
-from .record import BACKWARD, FORWARD, LOSS, UPDATE, Recording
-
-GREEK = {"γ": r"\gamma", "β": r"\beta", "σ": r"\sigma", "μ": r"\mu", "θ": r"\theta", "α": r"\alpha", "λ": r"\lambda"}
+from .naming import assigned_name, latex_of, superscript
+from .record import FORWARD, LOSS, UPDATE, Recording
 
 
 class Symbols:
@@ -26,6 +22,8 @@ class Symbols:
         """For each short symbol what it stands for: W1 is layers.0.weight."""
         self.updated: dict[Node, Node] = {}
         """For each new weight or state the weight that it is of."""
+        self.roles: dict[Node, str] = {}
+        """What an update made: "weight", "state", a "clipped" gradient, or a number of the "whole" net."""
         self.own: set[Node] = set()
         """Nodes that have a name of the user's: formulas stop there."""
         self._leaves()
@@ -138,20 +136,37 @@ class Symbols:
         return f"{key}({text})", f"{_escaped(key)}_{{{latex}}}"
 
     def _clipped(self) -> None:
-        """Gradients that were changed before an optimizer read them."""
+        """Gradients that were changed between backward and the optimizer, and what was made of all of them for that."""
         tape = self.tape
         arrived = {g: node for node, g in tape.cotangents.items() if tape.is_leaf(node)}
+        read = self._read()
         for node in tape.records:
-            if tape.phase(node) != UPDATE or tape.is_leaf(node) or tape.in_rule(node):
+            if tape.is_leaf(node) or tape.phase(node) != UPDATE or tape.in_rule(node):
                 continue
-            for source in tape.inputs(node):
-                of = arrived.get(tape.source(source)) or self.updated.get(tape.source(source))
-                if of is not None and of.shape == node.shape and node.op is not None and node.op.kind == "elementwise":
-                    text, latex = self.gradient(of)
-                    self._put(node, f"clipped {text}", rf"\widehat{{{latex}}}")
-                    self.updated[node] = of
-                    self.own.add(node)
-                    break
+            of = next((o for s in tape.inputs(node) if (o := self._gradient_of(s, arrived)) is not None), None)
+            if of is not None and of.shape == node.shape and id(tape.value(node)) in read:
+                text, latex = self.gradient(of)
+                self._put(node, f"clipped {text}", rf"\widehat{{{latex}}}")
+                self.updated[node] = of
+                self.roles[node] = "clipped"
+                self.own.add(node)
+            elif not node.shape and any(len(tape.inputs(x)) > 1 for x in tape.inputs(node) if x.shape):
+                self._put(node, self._free("S"))
+                self.roles[node] = "whole"
+                self.own.add(node)
+
+    def _read(self) -> set[int]:
+        """The arrays that an optimizer read as gradients, or would."""
+        tape = self.tape
+        found = {id(cell.grad.node.value) for cell, _ in tape.cells.values() if cell.grad is not None}
+        for node, held in tape.records.items():
+            if tape.in_rule(node):
+                found.update(id(tape.value(x)) for x in held.inputs)
+        return found
+
+    def _gradient_of(self, source: Node, arrived: dict[Node, Node]) -> Node | None:
+        origin = self.tape.source(source)
+        return arrived.get(source) or arrived.get(origin) or self.updated.get(origin)
 
     def _updates(self) -> None:
         """New weights, and the optimizers' state before and after."""
@@ -162,6 +177,7 @@ class Symbols:
             if new is not None and old in self.held:
                 self._put(new, *_primed(self.held[old]))
                 self.updated[new] = old
+                self.roles[new] = "weight"
                 self.own.add(new)
         for node, (key, p) in tape.states.items():
             held = tape.cells.get(id(p))
@@ -177,6 +193,7 @@ class Symbols:
                     text, latex = self._state(key, held[1])
                     self._put(new, text + "′", latex + "'")
                     self.updated[new] = held[1]
+                    self.roles[new] = "state"
                     self.own.add(new)
 
 
@@ -191,21 +208,3 @@ def _primed(name: tuple[str, str]) -> tuple[str, str]:
 def _same(a: Node, b: Node) -> bool:
     first, second = a.origin, b.origin
     return first is not None and second is not None and first.where == second.where
-
-
-def latex_of(name: str) -> str:
-    """An identifier as LaTeX: w1 is w with index 1, words stand upright."""
-    match = re.fullmatch(r"([A-Za-zγβσμθαλ])_?(\d*)((?:′)*)", name)
-    if match:
-        letter, number, primes = match.groups()
-        return GREEK.get(letter, letter) + (f"_{{{number}}}" if number else "") + "'" * len(primes)
-    return r"\mathrm{" + name.replace("_", r"\_").replace("′", "'") + "}"
-
-
-def phases(tape: Recording, wanted: Iterable[str] = (FORWARD, LOSS, BACKWARD, UPDATE)) -> dict[str, list[Any]]:
-    """The recorded nodes that an op made, by phase."""
-    found: dict[str, list[Any]] = {phase: [] for phase in wanted}
-    for node in tape.records:
-        if node.op is not None and (phase := tape.phase(node)) in found:
-            found[phase].append(node)
-    return found

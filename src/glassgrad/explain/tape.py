@@ -90,7 +90,7 @@ class Tape(Recording):
         return found[-1], str(path)
 
     def is_passing(self, node: Node, into: Node) -> bool:
-        """Whether a value is only a part of the expression that `into` is: used once, on the same line, without a name."""
+        """Whether a value is only a part of the expression `into`: used once, on the same line, without a name."""
         if node in self.symbols.own or self.is_leaf(node) or self.uses().get(node) != 1:
             return False
         return place_of(node) == place_of(into)

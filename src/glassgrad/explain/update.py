@@ -34,10 +34,8 @@ class Move:
         return self.expr.write(NUMBERS)
 
     def __str__(self) -> str:
-        words = [self.formula]
-        if not isinstance(self.expr, Ref):
-            words.append(self.numbers)
-        return " = ".join([*words, written(self.value)])
+        words = [self.formula, self.numbers, written(self.value)]
+        return " = ".join(words[:1] if isinstance(self.expr, Ref) else words)
 
 
 @dataclass
@@ -72,7 +70,7 @@ def update(tape: Any, node: Node, index: Index) -> Update:
     if g is not None:
         text, latex = symbols.gradient(node)
         moves.append(_move(tape, names, g, index, text, latex, gradient=True))
-    for new in sorted(mine, key=lambda n: n.id):
+    for new in sorted({*mine, *_shared(tape, mine)}, key=lambda n: n.id):
         text, latex = symbols.both(new)
         at = index if new.shape == node.shape else ()
         moves.append(_move(tape, names, new, at, text, latex))
@@ -81,6 +79,22 @@ def update(tape: Any, node: Node, index: Index) -> Update:
         symbols.text(node), index, float(tape.value(node)[index]), float(tape.value(last[-1])[index]), moves,
         type(rule).__name__ if rule is not None else "",
     )  # fmt: skip
+
+
+def _shared(tape: Any, mine: list[Node]) -> set[Node]:
+    """Numbers made of all gradients that these new values depend on, such as their norm."""
+    found: set[Node] = set()
+    seen = set(mine)
+    stack = list(mine)
+    while stack:
+        for source in tape.inputs(stack.pop()):
+            origin = tape.source(source)
+            if tape.symbols.roles.get(origin) == "whole":
+                found.add(origin)
+            elif origin not in seen and tape.phase(origin) == UPDATE and not tape.is_leaf(origin):
+                seen.add(origin)
+                stack.append(origin)
+    return found
 
 
 class _Names:
@@ -94,12 +108,10 @@ class _Names:
 
     def both(self, node: Node) -> tuple[str, str]:
         found = self.own.get(node) or self.own.get(self.tape.source(node)) or self.tape.symbols.both(node)
-        return found  # type: ignore[no-any-return]
+        return found
 
 
-def _move(
-    tape: Any, names: _Names, node: Node, index: Index, text: str, latex: str, gradient: bool = False
-) -> Move:
+def _move(tape: Any, names: _Names, node: Node, index: Index, text: str, latex: str, gradient: bool = False) -> Move:
     where = f"[{','.join(map(str, index))}]" if index else ""
     value = float(tape.value(node)[index])
     if gradient:
@@ -111,7 +123,6 @@ def _move(
         if tape.is_leaf(other) and other.op is None and tape.source(other) is other:
             return True
         outside = tape.phase(other) in (FORWARD, LOSS) or other in tape.arrived_nodes
-        reduced = tape.phase(other) == UPDATE and other.op is not None and other.op.kind not in ("elementwise", "structural")
-        return other in tape.symbols.own or outside or reduced
+        return other in tape.symbols.own or outside
 
     return Move(text + where, latex + where, Entries(tape, names, stop).formula(node, index), value)

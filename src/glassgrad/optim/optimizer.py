@@ -38,6 +38,22 @@ def _scope(rule: Optimizer) -> Iterator[None]:
         pop_scope(outer)
 
 
+def _named(group: Group) -> Group:
+    """A group for a step that is observed: its numbers are the same, and know what they are called."""
+    observer = STATE.observer
+    assert observer is not None
+    made = dict(group)
+    for key, value in group.items():
+        if type(value) is float:
+            made[key] = observer.named(value, key)
+        elif type(value) is tuple:
+            made[key] = tuple(
+                observer.named(each, f"{key.removesuffix('s')}{place + 1}") if type(each) is float else each
+                for place, each in enumerate(value)
+            )
+    return made
+
+
 def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
     """Run the hooks around a `step` and note for the schedules that it ran."""
 
@@ -183,7 +199,10 @@ class Optimizer:
             step.rebind(np.array(count, step.dtype), self._where)
             return count
         step.add_(1)
-        return self.number(step)
+        counted = self.number(step)
+        if STATE.observer is not None and not isinstance(counted, Tensor):
+            return STATE.observer.named(counted, "t")
+        return counted
 
     def decayed(self, x: Value, grad: Value, lr: Scalar, group: Group) -> tuple[Value, Value]:
         """`descent` for `values`: the parameter and the gradient to follow, of which weight decay changes one."""
@@ -233,7 +252,8 @@ class Optimizer:
         self._where = here(2)
         try:
             with no_grad(), Quiet(), _scope(self):
-                for group in self.param_groups:
+                for held in self.param_groups:
+                    group = held if STATE.observer is None else _named(held)
                     lr = self.option(group, "lr") if "lr" in group else 0.0
                     self._arrays = unwatched and not isinstance(lr, Tensor)
                     for p in group["params"]:
