@@ -10,6 +10,7 @@ tensor(6.)
 """
 
 import difflib as _difflib
+import typing as _typing
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
@@ -27,13 +28,18 @@ from .spec import float64 as double
 from .spec import int32 as int
 from .spec import int64 as long
 
+if _typing.TYPE_CHECKING:
+    from . import explain as explain
+    from .explain import record as record
+
 __version__ = "0.1.0"
 Size = tuple[_Any, ...]
 newaxis = None
 
 __all__ = [
     "GlassgradError", "Size", "autograd", "compile", "device", "double", "dtype", "e", "float", "functional", "inf",
-    "int", "long", "nan", "newaxis", "nn", "optim", "pi", "utils",
+    "int", "long", "nan", "newaxis", "nn", "optim", "pi", "record",
+    "utils",
 ]  # fmt: skip
 __all__ += _functions.__all__
 
@@ -41,5 +47,9 @@ __all__ += _functions.__all__
 def __getattr__(name: str) -> _Any:
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in ("explain", "record"):  # only who explains waits for what that needs
+        from . import explain
+
+        return explain if name == "explain" else explain.record
     near = _difflib.get_close_matches(name, __all__, n=1)
     raise _NotCovered(f"glassgrad.{name} is not covered", fix=f"the nearest there is: {near[0]}" if near else "")
