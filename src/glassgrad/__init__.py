@@ -10,6 +10,7 @@ tensor(6.)
 """
 
 import difflib as _difflib
+import importlib as _importlib
 import typing as _typing
 from math import e, inf, nan, pi
 from typing import Any as _Any
@@ -48,8 +49,7 @@ def __getattr__(name: str) -> _Any:
     if name.startswith("__"):
         raise AttributeError(name)
     if name in ("explain", "record"):  # only who explains waits for what that needs
-        from . import explain
-
+        explain = _importlib.import_module(".explain", __name__)
         return explain if name == "explain" else explain.record
     near = _difflib.get_close_matches(name, __all__, n=1)
     raise _NotCovered(f"glassgrad.{name} is not covered", fix=f"the nearest there is: {near[0]}" if near else "")
