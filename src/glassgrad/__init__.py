@@ -31,7 +31,7 @@ from .spec import int64 as long
 
 if _typing.TYPE_CHECKING:
     from . import explain as explain
-    from .explain import record as record
+    from .explain.tape import record as record
 
 __version__ = "0.1.0"
 Size = tuple[_Any, ...]
