@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy as np
 from .. import report as r
 from ..errors import ArgumentError, GlassgradError
 from ..graph import Node
-from .entries import Index
-from .formula import LATEX, TEXT, Call, Expr, Num, Product, Ref, Total, Whole, written
+from .entries import Entries, Index
+from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Product, Ref, Total, Whole, written
 from .naming import position, source_line
-from .paths import Factor, Path, Why
+from .paths import Factor, Why
+from .paths import Path as Way
 from .record import BACKWARD, FORWARD, LOSS
 from .sentences import FLAT
 from .steps import Step, statistics
@@ -28,6 +30,8 @@ TOP_SMALL, TOP_LARGE = 10, 5
 """Paths that are listed for an entry."""
 SHOWN = 5
 """Entries of largest size that are listed of an array."""
+LARGE = 2000
+"""Entries of an array from which on a formula with numbers goes back by one op only: further back are sums of sums."""
 
 
 def report_of(tape: Any, title: str = "", whys: Sequence[tuple[Any, Any]] | None = None) -> r.TapeReport:
@@ -42,25 +46,24 @@ def report_of(tape: Any, title: str = "", whys: Sequence[tuple[Any, Any]] | None
             "nothing was recorded, so there is nothing to report", got="an empty tape" + _pattern(tape),
             fix="compute inside the with block; a compiled step must be recorded eagerly: call the plain function",
         )  # fmt: skip
-    steps, notes = _steps(tape), _notes(tape)
-    lost = next((s for s in steps if s.lost), None)
-    if lost is not None:
-        place = f" ({lost.line})" if lost.line.file else ""
-        notes.append(f"Numbers that are not finite appear first in step {lost.number}, {lost.formula}{place}.")
+    notes = _notes(tape)
+    steps = _steps(tape, notes)
     asked = _chosen(tape) if whys is None else [(tape.node_of(what), index) for what, index in whys]
     if whys is None and asked and _entries(tape) > SMALL:
         notes.append(f"The net is large: of each parameter the {FEW} entries of largest gradient are explained.")
     root = tape.roots[-1] if tape.roots else None
-    known = root is not None and root in tape.records
+    known: Known = {}
     value = float(np.sum(tape.value(root))) if root is not None else math.nan
     return r.TapeReport(
         title=title,
-        loss="" if root is None else f"{tape.symbols.text(root) if known else 'L'} = {written(value)}",
+        loss="" if root is None else f"{tape.symbols.text(root) if root in tape.records else 'L'} = {written(value)}",
         loss_value=value,
         legend=dict(tape.symbols.legend),
         steps=tuple(steps),
         graph=graph_of(tape),
-        whys=tuple(why_report(tape.why(node, index, _top(tape))) for node, index in asked if _explained(tape, node)),
+        whys=tuple(
+            why_report(tape.why(node, index, _top(tape)), known) for node, index in asked if _explained(tape, node)
+        ),
         updates=tuple(update_report(tape.update(node, index)) for node, index in asked if _is_updated(tape, node)),
         responsibility=_responsibility(tape, notes),
         notes=tuple(notes),
@@ -158,19 +161,40 @@ def _flat(tape: Any, node: Node) -> float | None:
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
-def _steps(tape: Any) -> list[r.StepReport]:
-    made: list[r.StepReport] = []
-    lost = False
-    for step in tape.steps:
-        value = step.value
-        bad = not lost and value.dtype.kind == "f" and not bool(np.isfinite(value).all())
-        lost = lost or bad
-        made.append(_step(tape, step, bad))
+def _steps(tape: Any, notes: list[str]) -> list[r.StepReport]:
+    bad = [step for step in tape.steps if not _finite(step.value)]
+    harmful = _harmful(tape) if bad else set()
+    first = next((step for step in bad if step.made in harmful), None)
+    made = [_step(tape, step, step is first) for step in tape.steps]
+    shown = first or (bad[0] if bad else None)
+    if shown is not None:
+        there = made[shown.number - 1]
+        place = f" ({Path(there.line.file).name}:{there.line.number})" if there.line.file else ""
+        notes.append(
+            f"Numbers that are not finite appear first in step {shown.number}, {shown.formula}{place}."
+            + ("" if first else " They do no harm: the loss and all gradients of parameters are finite.")
+        )
     return made
 
 
+def _finite(value: Any) -> bool:
+    return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+
+
+def _harmful(tape: Any) -> set[Node]:
+    """What is not finite and makes a result not finite: an infinity that masks a softmax does not."""
+    found: set[Node] = set()
+    consumers = tape.consumers()
+    results = {*tape.roots, *(g for n, g in tape.cotangents.items() if tape.is_leaf(n)), *tape.symbols.updated}
+    for node in sorted(tape.records, key=lambda n: n.id, reverse=True):
+        after = [c for c, _ in consumers.get(node, ())]
+        if not _finite(tape.value(node)) and (not after or node in results or any(c in found for c in after)):
+            found.add(node)
+    return found
+
+
 def _step(tape: Any, step: Step, lost: bool) -> r.StepReport:
-    entry: Expr | None = step.entry() if step.value.size else None
+    entry = _entry(tape, step)
     return r.StepReport(
         number=step.number,
         phase=step.phase,
@@ -180,7 +204,7 @@ def _step(tape: Any, step: Step, lost: bool) -> r.StepReport:
         name_latex=step.name_latex,
         formula=step.formula,
         latex=step.latex,
-        numbers=step.numbers,
+        numbers="" if entry is None else entry.write(NUMBERS),
         numbers_latex="" if entry is None else plugged(entry).write(LATEX),
         entry=step.largest if step.value.size > 1 else (),
         entry_formula="" if entry is None else entry.write(TEXT),
@@ -192,6 +216,15 @@ def _step(tape: Any, step: Step, lost: bool) -> r.StepReport:
         operand=None if step.operand is None else tape.source(step.operand).id,
         lost=lost,
     )
+
+
+def _entry(tape: Any, step: Step) -> Expr | None:
+    """The formula of a step's largest entry."""
+    if not step.value.size:
+        return None
+    if step.value.size < LARGE or step.phase not in (FORWARD, LOSS):
+        return step.entry()
+    return Entries(tape, step.names, lambda node: node is not step.made).formula(step.made, step.largest)
 
 
 def _node(tape: Any, step: Step) -> int:
@@ -323,16 +356,26 @@ def _is_updated(tape: Any, node: Node) -> bool:
     return any(old is node and symbols.text(new) == symbols.text(node) + "′" for new, old in symbols.updated.items())
 
 
-def why_report(why: Why) -> r.WhyReport:
-    """An entry's paths as plain data."""
+Known = dict[tuple[Any, ...], r.FactorReport]
+
+
+def why_report(why: Why, known: Known | None = None) -> r.WhyReport:
+    """An entry's paths as plain data. Factors that are `known` from other entries' paths are not made again."""
     text, latex = why.tape.symbols.gradient(why.node)
-    return r.WhyReport(
-        text, latex, why.node.id, why.index, why.value, tuple(map(_path, why.paths)), why.count, why.remainder
-    )
+    table: Known = {} if known is None else known
+    paths = tuple(_path(path, table) for path in why.paths)
+    return r.WhyReport(text, latex, why.node.id, why.index, why.value, paths, why.count, why.remainder)
 
 
-def _path(path: Path) -> r.PathReport:
-    return r.PathReport(tuple(map(_factor, path.factors)), path.product, str(path))
+def _path(path: Way, known: Known) -> r.PathReport:
+    made = []
+    for factor in path.factors:
+        inner = tuple((f.node, f.index, f.operand, f.at) for f in factor.parts)
+        key = factor.node, factor.index, factor.operand, factor.at, inner
+        if key not in known:
+            known[key] = _factor(factor)
+        made.append(known[key])
+    return r.PathReport(tuple(made), path.product, str(path))
 
 
 def _factor(factor: Factor) -> r.FactorReport:
