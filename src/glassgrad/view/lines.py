@@ -1,0 +1,185 @@
+"""Lines of text for terminals: names that cannot harm, formulas that are folded and never cut, signs that can be shown.
+
+Names of modules, variables and files are whatever somebody chose. They are put into rich's `Text`, which knows no
+markup, and their control characters are spelled out: a terminal must not act on them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from rich.cells import cell_len
+from rich.text import Text
+
+Part = str | tuple[str, str]
+"""Words, or words and their style."""
+PLAIN = {
+    "∂": "d", "·": "*", "−": "-", "′": "'", "∗": "(*)", "⋆": "(x)", "Σ": "sum", "Π": "prod", "√": "sqrt",
+    "∞": "inf", "ᵀ": "^T", "…": "...", "≤": "<=", "≥": ">=", "≠": "!=", "σ": "sigma", "γ": "gamma", "β": "beta",
+    "μ": "mu", "°": "o", "π": "pi", "θ": "theta", "α": "alpha", "λ": "lambda", "ε": "eps", "→": "->", "←": "<-",
+    "↤": "<-", "×": "x", "±": "+-", "▶": ">", "▸": ">", "●": "*", "○": "o", "∇": "V", "‼": "!!", "—": "-",
+    "–": "-", "“": '"', "”": '"', "’": "'", "½": "1/2", "■": "#", "∘": "o", "∈": "in", "⊙": "*", "⌊": "floor(",
+    "⌋": ")", "⌈": "ceil(", "⌉": ")", "│": "|",
+}  # fmt: skip
+"""How signs are spelled where only ASCII can be shown."""
+WIDEST = 120
+"""Longer lines are hard to read, however wide the terminal is."""
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ", "0123456789-+()n", strict=True))
+LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₋₊₍₎", "0123456789-+()", strict=True))
+SIGNS = re.compile(r"[=+−·/∗⋆×≤≥<>]|->|→|if|else")
+"""Words that a line of a formula begins with rather than ends."""
+
+
+def number(value: float) -> str:
+    """A number to four digits."""
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    text = str(int(value)) if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def share(part: float) -> str:
+    """A share from 0 to 1 in percent."""
+    percent = 100 * part
+    return f"{percent:.0f} %" if percent in (0, 100) or 1 <= percent <= 99 else f"{percent:.2g} %"
+
+
+def index(of: tuple[int, ...]) -> str:
+    return f"[{','.join(map(str, of))}]" if of else ""
+
+
+def shape(of: tuple[int, ...]) -> str:
+    return "×".join(map(str, of)) if of else "one number"
+
+
+def clean(text: str) -> str:
+    """A text in one line without anything that a terminal would act on."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _spelled(c) for c in text)
+
+
+def _spelled(sign: str) -> str:
+    if unicodedata.category(sign) == "Zs":
+        return " "
+    code = ord(sign)
+    return {"\n": r"\n", "\t": r"\t", "\r": r"\r"}.get(sign) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def ascii_of(text: str) -> str:
+    """A text in ASCII alone, so that it can still be read."""
+    if text.isascii():
+        return text
+    made = []
+    for place, sign in enumerate(text):
+        if sign.isascii():
+            made.append(sign)
+        elif sign in RAISED or sign in LOWERED:
+            table, mark = (RAISED, "^") if sign in RAISED else (LOWERED, "_")
+            made.append(table[sign] if place and text[place - 1] in table else mark + table[sign])
+        else:
+            made.append(PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode())
+    return "".join(made)
+
+
+def breaks(text: str, first: int, rest: int) -> Iterator[int]:
+    """Where to fold a text so that its first line fits into `first` cells and the others into `rest`.
+
+    A sign such as = or + goes to the next line with what follows it. Only a word wider than a line is taken apart.
+    """
+    room, start = first, 0
+    while True:
+        end, used = start, 0
+        while end < len(text) and used + cell_len(text[end]) <= room:
+            used += cell_len(text[end])
+            end += 1
+        if end >= len(text):
+            return
+        found = _gap(text, start, end)
+        start = found if found > start else max(end, start + 1)
+        yield start
+        room = rest
+
+
+def _gap(text: str, start: int, end: int) -> int:
+    """The best place up to `end` where a line may end; `start` if there is none.
+
+    Before an equals sign or, outside of parentheses, a plus is better than before a product, unless much room is lost.
+    """
+    found, best = start, 3
+    gap = text.rfind(" ", start, end + 1)
+    while gap > start:
+        rank = _rank(text, start, gap)
+        if rank < best and (found == start or gap - start > (end - start) * 0.55):
+            found, best = gap + 1, rank
+        gap = text.rfind(" ", start, gap)
+    return found
+
+
+def _rank(text: str, start: int, gap: int) -> int:
+    """How bad it is to end a line here: 0 before an equals sign, 1 between terms, 2 elsewhere, 3 not at all."""
+    before = text[text.rfind(" ", start, gap) + 1 : gap]
+    if SIGNS.fullmatch(before) and gap - len(before) > start:
+        return 3
+    after = text[gap + 1 : gap + 3]
+    if after == "= ":
+        return 0
+    inside = text.count("(", 0, gap) - text.count(")", 0, gap)
+    return 1 if not inside and after in ("+ ", "− ", "- ") else 2
+
+
+def folded(text: Text, width: int, first: str = "", rest: str | None = None) -> list[Text]:
+    """A text in lines of at most `width` cells, the first behind `first`, the others behind `rest`."""
+    rest = " " * cell_len(first) if rest is None else rest
+    least = min(width, 12)
+    if width - cell_len(rest) < least:
+        rest = " " * max(0, width - least)
+    if width - cell_len(first) < least:
+        first = first[: max(0, width - least)]
+    places = list(breaks(text.plain, width - cell_len(first), width - cell_len(rest)))
+    made = []
+    for place, part in enumerate(text.divide(places)):
+        part.rstrip()
+        made.append(Text.assemble(first if not place else rest, part))
+    return made
+
+
+class Page:
+    """Writes to a rich console, in lines that are never wider than it is."""
+
+    def __init__(self, console: Any) -> None:
+        self.console = console
+        self.width: int = max(1, min(console.width, WIDEST))
+        self.plain: bool = console.options.ascii_only
+
+    def say(self, text: str) -> str:
+        """A text as this console can show it."""
+        text = clean(text)
+        return ascii_of(text) if self.plain else text
+
+    def text(self, *parts: Part) -> Text:
+        """Text of parts, each with its style or without."""
+        made = Text()
+        for part in parts:
+            words, style = part if isinstance(part, tuple) else (part, "")
+            made.append(self.say(words), style=style)
+        return made
+
+    def put(self, *parts: Part, first: str = "", rest: str | None = None, style: str = "") -> None:
+        """A paragraph: folded, behind an indentation."""
+        for line in folded(self.text(*parts), self.width, self.say(first), rest):
+            if style:
+                line.stylize_before(style)
+            self.console.print(line, no_wrap=True, overflow="ignore", crop=False, highlight=False, soft_wrap=True)
+
+    def blank(self) -> None:
+        self.console.print()
+
+    def rule(self, *parts: Part, style: str = "") -> None:
+        """A heading with a line under it."""
+        self.put(*parts, style="bold")
+        self.console.print(Text(("-" if self.plain else "─") * self.width, style=style), highlight=False)
