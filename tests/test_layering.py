@@ -28,7 +28,11 @@ PACKAGE = ROOT / "src" / "glassgrad"
 PICTURE = ROOT / "ARCHITECTURE.md"
 HEADING = "## Rooms, from the bottom up"
 FACE = "__init__"
-NOT_AT_IMPORT = ("sklearn", "scipy", "llvmlite", "rich", "typer", "torch", "jax", "safetensors")
+NOT_AT_IMPORT = (
+    "sklearn", "scipy", "llvmlite", "rich", "typer", "textual", "igraph", "latex2mathml", "torch", "jax", "safetensors",
+)  # fmt: skip
+BEYOND = {"engine": {"llvmlite"}, "view": {"rich", "textual"}}
+"""What rooms of the core import beyond NumPy, when they are used."""
 LONGEST = 400
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -117,10 +121,8 @@ def upward(file: Path, rooms: dict[str, Room], package: Path = PACKAGE) -> list[
 
 
 def foreign(file: Path, package: Path = PACKAGE) -> list[str]:
-    """Every import of a file from outside the package, the standard library and NumPy; the engine also has LLVM."""
-    allowed = {package.name, "numpy"} | sys.stdlib_module_names
-    if room_name(file, package) == "engine":
-        allowed |= {"llvmlite"}
+    """Every import of a file from outside the package, the standard library, NumPy and what its room may use beyond."""
+    allowed = {package.name, "numpy"} | sys.stdlib_module_names | BEYOND.get(room_name(file, package), set())
     return [
         f"{file.name}:{line}: {dotted}"
         for line, dotted in imports(file, package)
