@@ -7,7 +7,7 @@ and with which factors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Entries:
         inputs = held.inputs if held is not None else node.inputs
         if op.kind == "elementwise":
             args = tuple(self._entry(x, index if x.shape else ()) for x in inputs)
-            return args[0] if _passes(op) else Call(op, args, tuple(node.params.items()))
+            return args[0] if passes(op, node.params) else Call(op, args, tuple(node.params.items()))
         if op.compose is not None and op.kind == "linalg":
             return self._composed(op, node, inputs, index)
         terms = self._terms(op, node, inputs, index)
@@ -90,21 +90,17 @@ class Entries:
         if not op.differentiable:
             return None
         values = [self.tape.value(x) for x in inputs]
-        floats = [k for k, v in enumerate(values) if v.dtype.kind == "f" and op.rule(k) is not None]
-        rows = {k: row_of(op, node, inputs, values, self.tape.value(node), k, index) for k in floats}
-        if op.summed is not None:
-            a, b = floats
-            partners = _partners(op, node, inputs, values, self.tape.value(node), index)
-            return [
-                Product((self._entry(inputs[a], _at(i, values[a])), self._entry(inputs[b], _at(j, values[b]))))
-                for i, j in partners
-            ]  # fmt: skip
+        values = [v.astype(np.float64) if _flows(op, k, v) else v for k, v in enumerate(values)]
+        if op.kind in ("linalg", "conv"):
+            return self._products(op, node, inputs, values, index)
+        flowing = [k for k, v in enumerate(values) if v.dtype.kind == "f" and op.rule(k) is not None]
+        rows = {k: row_of(op, node, inputs, values, self.tape.value(node), k, index) for k in flowing}
         total, count = 0.0, 0
         for k, (places, factors) in rows.items():
             total += float(np.sum(values[k].ravel()[places] * factors))
             count += len(places)
         here = float(self.tape.value(node)[index])
-        if count > MOST or not np.isclose(total, here, 1e-5, 1e-12):
+        if count > MOST or not np.isclose(total, here, 1e-5, 1e-12, equal_nan=True):
             return None
         if any(not np.all(factors == 1) for _, factors in rows.values()):
             return None
@@ -112,6 +108,25 @@ class Entries:
             self._entry(inputs[k], _at(place, values[k])) for k, (places, _) in rows.items() for place in places
         ]  # fmt: skip
         return terms or [Num(here)]
+
+    def _products(
+        self, op: Op, node: Node, inputs: tuple[Node, ...], values: list[Any], index: Index
+    ) -> list[Expr] | None:
+        """The entries of two operands that an entry is the sum of the products of."""
+        partners = _partners(op, node, inputs, values, self.tape.value(node), index)
+        a, b = values[0].ravel(), values[1].ravel()
+        total, here = sum(a[i] * b[j] for i, j in partners), float(self.tape.value(node)[index])
+        if len(partners) > MOST or not np.isclose(total, here, 1e-4, 1e-6, equal_nan=True):
+            return None
+        return [
+            Product((self._entry(inputs[0], _at(i, values[0])), self._entry(inputs[1], _at(j, values[1]))))
+            for i, j in partners
+        ] or [Num(here)]
+
+
+def _flows(op: Op, index: int, value: Any) -> bool:
+    """Whether an entry of the result is put together from numbers of this operand: an operand of indices chooses."""
+    return value.dtype.kind == "f" or (op.each is None and op.rule(index) is not None)
 
 
 def row_of(
@@ -129,7 +144,7 @@ def pulled(op: Op, node: Node, inputs: tuple[Node, ...], values: list[Any], valu
     """What the op's rule makes of a cotangent for operand k, in float64."""
     rule = op.rule(k)
     assert rule is not None
-    made = [_copy(x, _widened(v)) for x, v in zip(inputs, values, strict=True)]
+    made = [_copy(x, v) for x, v in zip(inputs, values, strict=True)]
     result = rule(leaf(seed), leaf(_widened(value)), *made, **node.params)
     return np.broadcast_to(result.value, inputs[k].shape)
 
@@ -164,6 +179,6 @@ def _wide(value: Any) -> Any:
     return np.float64 if value.dtype.kind == "f" else value.dtype
 
 
-def _passes(op: Op) -> bool:
-    """Whether an elementwise op is written as its operand alone, as a change of dtype is."""
-    return op.latex == "{x}"
+def passes(op: Op, params: Mapping[str, Any]) -> bool:
+    """Whether an op of one operand is written as that alone, as a change between floats is."""
+    return op.latex == "{x}" or (callable(op.latex) and len(op.operands) == 1 and op.latex("x", **params) == "x")

@@ -98,7 +98,7 @@ class Call(Expr):
     def compute(self) -> float:
         values = [np.float64(a.compute()) for a in self.args]
         with np.errstate(all="ignore"):
-            if self.op.kind == "elementwise" and "dtype" not in dict(self.params):
+            if self.op.kind == "elementwise":
                 values = [v.astype(bool) if _boolean(self.op, k) else v for k, v in enumerate(values)]
                 return float(self.op.value(np, *map(np.asarray, values), **dict(self.params)))
         return float(values[0])
@@ -270,7 +270,7 @@ WORDS = {
     r"\;": " ", r"\left": "", r"\right": "", r"\lfloor": "⌊", r"\rfloor": "⌋", r"\partial": "∂", r"\quad": " ",
     r"\odot": "⊙", r"\cdots": "…", r"\times": "×", r"\infty": "∞", r"\nabla": "∇",
 }  # fmt: skip
-FUNCTION = r"\\(tanh|sinh|cosh|sin|cos|tan|arcsin|arccos|arctan|ln|max|min|arg)"
+FUNCTION = r"\\(tanh|sinh|cosh|sin|cos|tan|arcsin|arccos|arctan|ln|max|min|arg)(?![a-z])"
 
 
 def _choice(found: re.Match[str]) -> str:
@@ -302,7 +302,16 @@ def as_text(latex: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    return re.sub(r"\((\([^()]*\))\)", r"\1", text)
+    """Without parentheses around what stands in parentheses already."""
+    opened: list[int] = []
+    pairs: dict[int, int] = {}
+    for place, sign in enumerate(text):
+        if sign == "(":
+            opened.append(place)
+        elif sign == ")" and opened:
+            pairs[opened.pop()] = place
+    double = {at for start, end in pairs.items() if pairs.get(start + 1) == end - 1 for at in (start, end)}
+    return "".join(sign for place, sign in enumerate(text) if place not in double)
 
 
 def written(value: float) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..graph import Node, is_constant
 from ..op import Op
-from .entries import Entries, Index
+from .entries import Entries, Index, passes
 from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Ref, written
 from .jacobian import LocalMap, bends
 from .naming import source_line, through
@@ -260,7 +260,7 @@ class _Wholes:
             op = origin.op
             inputs = self.tape.inputs(origin)
             args = tuple(self.write(x, False) for x in inputs)
-            if len(args) == 1 and op.latex == "{x}":
+            if len(args) == 1 and passes(op, origin.params):
                 return args[0]
             return Call(op, args, tuple(origin.params.items()))
         text, latex = self.names.both(node)

@@ -137,8 +137,12 @@ def _cast_spec(x: Spec, *, dtype: Dtype) -> Spec:
     return Spec(x.shape, dtype)
 
 
+def _cast_latex(x: str, *, dtype: Dtype) -> str:
+    return x if is_float(dtype) else rf"\operatorname{{{dtype}}}({x})"
+
+
 @op(
-    spec=_cast_spec, kind="elementwise", latex=r"{x}", prec=ATOM,
+    spec=_cast_spec, kind="elementwise", latex=_cast_latex, prec=ATOM,
     emit=lambda e, x, *, dtype: e.cast(x, dtype), cheap=True,
     says="Converts the dtype; floats lose their fraction on the way to integers.",
     cases=[

@@ -231,12 +231,16 @@ def _slices(cuts: tuple[Cut, ...]) -> tuple[slice, ...]:
 _CUTS = [((0, 2, 1), (1, 3, 1)), ((0, 2, 1), (0, 3, 2)), ((1, 1, 1), (0, 3, 1))]
 
 
+def _slice_latex(x: str, *, cuts: tuple[Cut, ...]) -> str:
+    return f"{x}_{{{','.join(f'{start}:{stop}' + f':{step}' * (step != 1) for start, stop, step in cuts)}}}"
+
+
 def _write_slice(base: Node, new: Node, *, cuts: tuple[Cut, ...]) -> Node:
     return slice_scatter(base, new, cuts=cuts)
 
 
 @op(
-    spec=lambda x, *, cuts: Spec(tuple(map(_length, cuts)), x.dtype), latex=r"{x}_{{[\,:\,]}}", prec=ATOM,
+    spec=lambda x, *, cuts: Spec(tuple(map(_length, cuts)), x.dtype), latex=_slice_latex, prec=ATOM,
     cases=[*(case((2, 3), cuts=cuts) for cuts in _CUTS), case((2, 3, 5), cuts=((0, 1, 1), (0, 3, 1), (1, 5, 3)))],
     write=_write_slice,
     says="Takes a part; what was not taken gets a gradient of 0.",
