@@ -1,18 +1,25 @@
-"""The command line: ``glassgrad demo``."""
+"""The command line: ``glassgrad demo``, ``glassgrad explain``, ``glassgrad step``."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from . import __version__
 from .errors import GlassgradError
 
+if TYPE_CHECKING:
+    from .explain.script import Run
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+FAILED, MISUSED, STOPPED = 1, 2, 130
+"""Exit codes: what was asked for did not work; the command line is wrong; Ctrl-C."""
 
 
 def _version(asked: bool) -> None:
@@ -49,14 +56,176 @@ def demo(
     from .demo import show_article, show_digits
 
     console = Console()
-    try:
+    with _failing("demo"):
         if part is not Part.digits:
             show_article(console)
         if part is not Part.article:
             show_digits(console, epochs=epochs, seed=seed, out=out)
+
+
+Script = Annotated[Path | None, typer.Argument(help="A Python file that trains; without one, the article's net.")]
+Arguments = Annotated[
+    list[str] | None, typer.Argument(help="The script's own arguments, after --.", metavar="[-- ARGS]...")
+]
+AtStep = Annotated[int, typer.Option(min=1, help="Which backward pass of the script, counted from 1.")]
+
+
+@app.command()
+def explain(
+    script: Script = None,
+    arguments: Arguments = None,
+    at_step: AtStep = 1,
+    why: Annotated[
+        str | None, typer.Option(help='Why an entry of a gradient is what it is: "w1", "model.0.weight[0,1]".')
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as a page for the browser.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the report as data.")] = None,
+) -> None:
+    """Run a script to its N-th backward pass and show every number of that step: forward, loss, backward, update."""
+    with _failing("explain"):
+        run = _run("explain", script, arguments or [], at_step)
+        report = _report(run, script, why)
+        if html is None and json is None:
+            from .view.text import show
+
+            show(report, why=why is not None)
+            if script is None:
+                _mistakes()
+        for path, view in ((html, "html"), (json, "json")):
+            if path is not None:
+                _write(report, view, path)
+        _end(run)
+
+
+@app.command()
+def step(script: Script = None, arguments: Arguments = None, at_step: AtStep = 1) -> None:
+    """Walk through a training step, forwards and backwards, in a debugger. Needs the extra [tui]."""
+    with _failing("step"):
+        from .view import needed
+
+        needed("textual", "the step debugger")
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            _say("step", "the debugger needs a terminal", "use glassgrad explain where there is none")
+            raise typer.Exit(FAILED)
+        run = _run("step", script, arguments or [], at_step)
+        report = _report(run, script, None)
+        from .view.debugger import debug
+
+        debug(report)
+        _end(run)
+
+
+def _run(command: str, script: Path | None, arguments: list[str], at_step: int) -> Run:
+    """The recorded step; ends the program if there is nothing to show."""
+    from .explain.script import run_script, run_text
+
+    if script is None:
+        from .demo.article import program
+
+        run = run_text("".join(program()), "article.py", at_step)
+    elif not script.is_file():
+        what = "is a folder" if script.is_dir() else "is not there"
+        _misused(command, f"{script} {what}", "name a Python file")
+    else:
+        run = run_script(script, arguments, at_step)
+    if isinstance(run.error, KeyboardInterrupt):
+        raise run.error
+    if run.error is not None:
+        typer.echo(run.traceback(), err=True, nl=False)
+        if not any(node.op is not None for node in run.tape.records):
+            _say(command, f"{run.path} raised {type(run.error).__name__} before anything was recorded")
+            raise typer.Exit(FAILED)
+    elif not run.reached:
+        _too_few(command, run)
+    return run
+
+
+def _too_few(command: str, run: Run) -> NoReturn:
+    """The script ended before the backward pass that was asked for."""
+    end = "" if run.exited is None else f" before it called sys.exit({run.exited!r})"
+    times = "once" if run.backwards == 1 else f"{run.backwards} times"
+    fix = "--at-step 1" if run.backwards == 1 else f"--at-step 1 to {run.backwards}"
+    if not run.backwards:
+        said = f"{run.path} never called backward(){end}"
+        fix = "call loss.backward(), and train in the file itself rather than only define functions"
+        if run.elsewhere:
+            said = f"{run.path} called backward() in other threads only ({run.elsewhere} times)"
+            fix = "the main thread is recorded: train in that"
+    else:
+        said = f"{run.path} called backward() {times}{end}, not {run.at_step} times"
+    _say(command, said, fix)
+    raise typer.Exit(FAILED)
+
+
+def _report(run: Run, script: Path | None, why: str | None) -> Any:
+    """The recorded step as data; with the entry that was asked about, if any, else with those that a report chooses."""
+    from .explain.asked import NotThere, entry
+    from .explain.reporting import report_of
+
+    title = "The article's net, one step" if script is None else f"{script}, backward pass {run.at_step}"
+    if run.error is not None:
+        title += f", until {type(run.error).__name__} was raised"
+    if why is None:
+        return report_of(run.tape, title)
+    try:
+        asked = [entry(run, why)]
+    except NotThere as error:
+        _misused("explain", error.asked, error.fix)
+    return report_of(run.tape, title, asked)
+
+
+def _write(report: Any, view: str, path: Path) -> None:
+    import importlib
+
+    try:
+        importlib.import_module(f".view.{view}", __package__).write(report, path)
+    except OSError as error:
+        raise GlassgradError(f"{path} cannot be written: {error.strerror}", fix="name another file") from None
+    typer.echo(f"written to {path}")
+
+
+def _mistakes() -> None:
+    """Where the article is wrong, which the net is from."""
+    from rich.console import Console
+
+    from .demo.article import mistakes
+    from .view.lines import page_on
+
+    page = page_on(Console())
+    page.blank()
+    page.rule("Where the article's printed numbers are wrong", style="red")
+    for line in mistakes():
+        page.put(line, first="  ▸ ", rest="    ")
+
+
+def _end(run: Run) -> None:
+    if run.error is not None:
+        raise typer.Exit(FAILED)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+def _say(command: str, said: str, fix: str = "") -> None:
+    typer.echo(f"glassgrad {command}: {said}" + (f"\n  fix: {fix}" if fix else ""), err=True)
+
+
+def _misused(command: str, said: str, fix: str = "") -> NoReturn:
+    _say(command, said, fix)
+    raise typer.Exit(MISUSED)
+
+
+@contextmanager
+def _failing(command: str) -> Iterator[None]:
+    """Errors in a line or two, without a traceback; Ctrl-C without a word too many."""
+    try:
+        yield
     except GlassgradError as error:
-        typer.echo(f"glassgrad demo: {error.asked}" + (f"\n  fix: {error.fix}" if error.fix else ""), err=True)
-        sys.exit(1)
+        _say(command, error.asked, error.fix)
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         typer.echo("\nstopped", err=True)
-        sys.exit(130)
+        sys.exit(STOPPED)
+    except BrokenPipeError:  # `glassgrad explain | head`: nobody reads on
+        sys.stderr.close()
+        sys.exit(FAILED)

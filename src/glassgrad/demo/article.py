@@ -9,9 +9,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .. import autograd
-from ..dispatch import no_grad
-from ..functions import float64, tensor
-from ..optim import SGD
 from ..tensor import Tensor
 from .formula import evaluate, number, symbol, write
 
@@ -75,32 +72,58 @@ def step() -> list[Line]:
     return lines
 
 
+def program() -> tuple[str, str]:
+    """The article's net as a user writes it: its forward pass, and what follows."""
+    lines = ["import glassgrad as gg", ""]
+    for name, value in GIVEN.items():
+        options = ", requires_grad=True" if name in WEIGHTS else ""
+        lines.append(f"{name} = {value}" if name == "lr" else f"{name} = gg.tensor({value}, dtype=gg.float64{options})")
+    lines += [f"optimizer = gg.optim.SGD([{', '.join(WEIGHTS)}], lr=lr)", "", *FORWARD]
+    return "\n".join(lines) + "\n", "loss.backward()\noptimizer.step()\n"
+
+
+FORWARD = (
+    "z1 = x * w1 + b1",
+    "a1 = z1.sigmoid()",
+    "z2 = a1 * w2 + b2",
+    "y = z2.sigmoid()",
+    "loss = (y - t) ** 2",
+)
+
+
 def differentiate() -> dict[str, float]:
     """The same numbers by glassgrad: the net run forward, backward() through it, and a step of SGD."""
-    held: dict[str, Tensor] = {
-        name: tensor(value, dtype=float64, requires_grad=name in WEIGHTS) for name, value in GIVEN.items()
-    }
-    x, w1, b1, w2, b2, t, lr = held.values()
-    z1 = x * w1 + b1
-    a1 = z1.sigmoid()
-    z2 = a1 * w2 + b2
-    y = z2.sigmoid()
-    loss = (y - t) ** 2
-    inner = {"z1": z1, "a1": a1, "z2": z2, "y": y}
+    held: dict[str, Any] = {}
+    forward, rest = program()
+    exec(forward, held)
+    inner: dict[str, Tensor] = {name: held[name] for name in ("z1", "a1", "z2", "y")}
     for value in inner.values():
         value.retain_grad()
-    slopes = {
-        "dy_dz2": autograd.grad(y, z2, retain_graph=True)[0],
-        "da1_dz1": autograd.grad(a1, z1, retain_graph=True)[0],
+    found: dict[str, Any] = {
+        "dy_dz2": autograd.grad(held["y"], held["z2"], retain_graph=True)[0],
+        "da1_dz1": autograd.grad(held["a1"], held["z1"], retain_graph=True)[0],
     }
-    loss.backward()
-    found: dict[str, Any] = {**inner, "L": loss, **slopes}
+    exec(rest, held)
+    found |= {**inner, "L": held["loss"]}
     for name, value in {**inner, **{name: held[name] for name in WEIGHTS}}.items():
         found[f"dL_d{name}"] = value.grad
-    with no_grad():
-        SGD([held[name] for name in WEIGHTS], lr=lr.item()).step()
     found |= {f"new {name}": held[name] for name in WEIGHTS}
     return {name: value.item() for name, value in found.items()}
+
+
+def mistakes() -> list[str]:
+    """Where the article's printed numbers are wrong, a sentence for each."""
+    because = {"dy/dz2": "", "dL/dw2": ", as it computes on with that slope", "dL/dw1": ", for the same reason"}
+    return [
+        f"{'sigmoid′(z2)' if line.name == 'dy/dz2' else line.name} is {_minus(f'{line.value:.10f}')}, not "
+        f"{_minus(str(line.printed))}{because[line.name]}."
+        for line in step()
+        if not line.agrees
+    ]
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
 
 
 PHASES = {

@@ -6,6 +6,7 @@ need not end before its third step can be explained. Of the steps before, nothin
 
 from __future__ import annotations
 
+import linecache
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -71,6 +72,16 @@ def run_script(path: str | Path, arguments: Sequence[str] = (), at_step: int = 1
         raise ArgumentError(
             f"there is no script {str(path)!r}", got="a folder" if path.is_dir() else "", fix="name a Python file"
         )
+    return _run(path.read_bytes(), path, arguments, at_step)
+
+
+def run_text(text: str, name: str, at_step: int = 1) -> Run:
+    """`run_script` for a program that is no file; ``name`` stands in its place."""
+    linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
+    return _run(text, Path(name), (), at_step)
+
+
+def _run(text: str | bytes, path: Path, arguments: Sequence[str], at_step: int) -> Run:
     main = ModuleType("__main__")
     watch = Watch(at_step, main.__dict__)
     made = Run(path, at_step, watch.tape)
@@ -78,7 +89,7 @@ def run_script(path: str | Path, arguments: Sequence[str] = (), at_step: int = 1
     trace: TracebackType | None = None
     try:
         with _as_main(path, arguments, main), watch.watching():
-            exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), main.__dict__)
+            exec(compile(text, str(path), "exec", dont_inherit=True), main.__dict__)
     except Finished:
         pass
     except SystemExit as end:

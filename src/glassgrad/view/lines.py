@@ -6,10 +6,11 @@ markup, and their control characters are spelled out: a terminal must not act on
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rich.cells import cell_len
@@ -54,6 +55,15 @@ def index(of: tuple[int, ...]) -> str:
 
 def shape(of: tuple[int, ...]) -> str:
     return "×".join(map(str, of)) if of else "one number"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The names that are like one that is not there; the first ones if none is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f"like it are {', '.join(near)}" if len(near) > 1 else f"the nearest is {near[0]}"
+    return f"there are {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else "there are none"
 
 
 def clean(text: str) -> str:
@@ -149,15 +159,19 @@ def folded(text: Text, width: int, first: str = "", rest: str | None = None) -> 
 
 
 class Page:
-    """Writes to a rich console, in lines that are never wider than it is."""
+    """Writes lines that are never wider than they may be.
 
-    def __init__(self, console: Any) -> None:
-        self.console = console
-        self.width: int = max(1, min(console.width, WIDEST))
-        self.plain: bool = console.options.ascii_only
+    Args:
+        width: the widest a line may be.
+        plain: whether only ASCII can be shown.
+        write: is given the lines.
+    """
+
+    def __init__(self, width: int, plain: bool, write: Callable[[Text], object]) -> None:
+        self.width, self.plain, self.write = max(1, min(width, WIDEST)), plain, write
 
     def say(self, text: str) -> str:
-        """A text as this console can show it."""
+        """A text as it can be shown."""
         text = clean(text)
         return ascii_of(text) if self.plain else text
 
@@ -174,12 +188,21 @@ class Page:
         for line in folded(self.text(*parts), self.width, self.say(first), rest):
             if style:
                 line.stylize_before(style)
-            self.console.print(line, no_wrap=True, overflow="ignore", crop=False, highlight=False, soft_wrap=True)
+            self.write(line)
 
     def blank(self) -> None:
-        self.console.print()
+        self.write(Text())
 
     def rule(self, *parts: Part, style: str = "") -> None:
         """A heading with a line under it."""
         self.put(*parts, style="bold")
-        self.console.print(Text(("-" if self.plain else "─") * self.width, style=style), highlight=False)
+        self.write(Text(("-" if self.plain else "─") * self.width, style=style))
+
+
+def page_on(console: Any) -> Page:
+    """A page on a rich console."""
+
+    def write(line: Text) -> None:
+        console.print(line, no_wrap=True, overflow="ignore", crop=False, highlight=False, soft_wrap=True)
+
+    return Page(console.width, console.options.ascii_only, write)

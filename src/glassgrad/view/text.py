@@ -20,7 +20,7 @@ from ..report import (
     UpdateReport,
     WhyReport,
 )
-from .lines import Page, Part, index, number, shape, share
+from .lines import Page, Part, index, number, page_on, shape, share
 
 WHOLE = 60
 """Steps up to which every one is shown."""
@@ -47,7 +47,7 @@ def show(report: TapeReport, console: Any = None, *, why: bool = False, whole: b
         from rich.console import Console
 
         console = Console()
-    page = Page(console)
+    page = page_on(console)
     page.put((report.title or "A training step", "bold"), *([(f"   {report.loss}", "bold")] if report.loss else []))
     for note in report.notes:
         page.put(note, first="  ▸ ", rest="    ", style="yellow")
@@ -69,7 +69,7 @@ def show(report: TapeReport, console: Any = None, *, why: bool = False, whole: b
             _layers(page, report, steps)
     if why:
         for each in report.whys:
-            show_why(report, each, console)
+            _why(page, each)
             for update in report.updates:
                 if each.name == f"{each.name.partition('/')[0]}/∂{update.name}" and each.index == update.index:
                     _update(page, update)
@@ -200,9 +200,8 @@ def _summary(page: Page, step: StepReport) -> None:
 # -- why, updates, shares ----------------------------------------------------------------------------------------------
 
 
-def show_why(report: TapeReport, why: WhyReport, console: Any) -> None:
-    """Print why an entry of a gradient is what it is."""
-    page = Page(console)
+def _why(page: Page, why: WhyReport) -> None:
+    """Why an entry of a gradient is what it is."""
     page.blank()
     count = f"{why.count:.4g}" if why.count >= 1e6 else f"{int(why.count):,}"
     name = f"{why.name}{index(why.index)}"
