@@ -26,6 +26,8 @@ MEANING: dict[str, Any] = {
     "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan,
     **{name: getattr(np, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
 }  # fmt: skip
+BEFORE, AFTER = r"(?<![a-zA-Z0-9_.\\])", "(?![a-zA-Z0-9_.′'[])"
+"""What a name does not stand between: it would be a part of another."""
 FUNCTIONS = "|".join(sorted((f for f in MEANING if f != "e"), key=len, reverse=True))
 
 
@@ -47,7 +49,8 @@ class Reader:
         places = {name: place for place, name in enumerate(names)}
         text = expr.write(style)
         if names:
-            either = "|".join(f"(?<![\\w.]){re.escape(n)}(?![\\w.])" if n[0].isdigit() else re.escape(n) for n in names)
+            words = [f"{BEFORE}{re.escape(n)}{AFTER}" if n[0].isalnum() else re.escape(n) for n in names]
+            either = "|".join(words)
             text = re.sub(either, lambda found: f"@{places[found[0]]}@", text)
         self.text = text
 
@@ -55,10 +58,21 @@ class Reader:
         if boolean:
             self.numbers = [np.bool_(n) if n in (0, 1) else n for n in self.numbers]
         elif re.search(r"[&|^~]", source) or "//" in source:
-            self.numbers = [np.int64(n) if n == np.rint(n) else n for n in self.numbers]
+            self.numbers = [np.int64(n) if np.isfinite(n) and n == np.rint(n) else n for n in self.numbers]
         source = re.sub(r"@(\d+)@", r"_[\1]", source)
         with np.errstate(all="ignore"):
-            return float(eval(source, dict(MEANING), {"_": self.numbers}))
+            try:  # of Python's truth values sums are counted, and of NumPy's the opposite is the other one
+                assert "~" not in source or not boolean
+                return float(eval(source, dict(MEANING), {"_": [n.item() for n in self.numbers]}))
+            except (
+                AssertionError,
+                ZeroDivisionError,
+                OverflowError,
+                TypeError,
+            ):  # Python's floats refuse, or go complex
+                return float(eval(source, dict(MEANING), {"_": self.numbers}))
+            except NameError as error:
+                raise AssertionError(f"{error}: {source} of {self.text}") from None
 
 
 def of_text(expr: Expr, boolean: bool = False) -> float:

@@ -140,7 +140,11 @@ class Product(Expr):
 
     def write(self, style: Style) -> str:
         dot = r" \cdot " if style == LATEX else " · "
-        return dot.join(_inside(f, PRODUCT, style, place > 0) for place, f in enumerate(self.factors)) or "1"
+        words = [_inside(f, PRODUCT, style, place > 0) for place, f in enumerate(self.factors)]
+        words = [
+            f"({w})" if _holds_together(f) and not _closed(w) else w for w, f in zip(words, self.factors, strict=True)
+        ]
+        return dot.join(words) or "1"
 
     def compute(self) -> float:
         made = 1.0
@@ -185,6 +189,11 @@ def _inside(expr: Expr, prec: int, style: Style, later: bool) -> str:
     negative = text.startswith(("-", "−"))
     weak = expr.prec < prec or ((negative and (later or prec > SUM)) and not _closed(text))
     return f"({text})" if weak else text
+
+
+def _holds_together(expr: Expr) -> bool:
+    """Whether a factor would be another number if a factor before it were taken into its first operand, as by a remainder."""
+    return isinstance(expr, Call) and expr.prec == PRODUCT and expr.op.name in _NOT_SCALED
 
 
 def _closed(text: str) -> bool:
@@ -241,7 +250,18 @@ def _not_associative() -> frozenset[str]:
     return frozenset(found)
 
 
-_NOT_ASSOCIATIVE = _not_associative()
+def _not_scaled() -> frozenset[str]:
+    """Ops of a product's tightness for which x · op(a, b) is not op(x · a, b): found by trying."""
+    found = set()
+    for name, op in REGISTRY.items():
+        if op.kind == "elementwise" and op.prec == PRODUCT and len(op.operands) == 2 and op.only != "integral":
+            x, a, b = (np.asarray(n, np.int64 if op.only == "integer" else np.float64) for n in (4, 7, 3))
+            if not np.isclose(x * op.value(np, a, b), op.value(np, x * a, b)):
+                found.add(name)
+    return frozenset(found)
+
+
+_NOT_ASSOCIATIVE, _NOT_SCALED = _not_associative(), _not_scaled()
 
 
 def _frozen(value: Any) -> Any:
