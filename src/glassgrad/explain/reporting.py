@@ -26,8 +26,8 @@ SMALL = 60
 """Entries of all parameters together up to which every one is explained."""
 FEW = 2
 """Entries of each parameter that are explained in a larger net."""
-TOP_SMALL, TOP_LARGE = 10, 5
-"""Paths that are listed for an entry."""
+TOP_SMALL, TOP_LARGE, WAYS = 10, 5, 250
+"""Paths that are listed for an entry of a small and of a large net; of very many entries about so many in all."""
 SHOWN = 5
 """Entries of largest size that are listed of an array."""
 LARGE = 2000
@@ -53,6 +53,7 @@ def report_of(tape: Any, title: str = "", whys: Sequence[tuple[Any, Any]] | None
         notes.append(f"The net is large: of each parameter the {FEW} entries of largest gradient are explained.")
     root = tape.roots[-1] if tape.roots else None
     known: Known = {}
+    top = _top(tape, len(asked))
     value = float(np.sum(tape.value(root))) if root is not None else math.nan
     return r.TapeReport(
         title=title,
@@ -61,9 +62,7 @@ def report_of(tape: Any, title: str = "", whys: Sequence[tuple[Any, Any]] | None
         legend=dict(tape.symbols.legend),
         steps=tuple(steps),
         graph=graph_of(tape),
-        whys=tuple(
-            why_report(tape.why(node, index, _top(tape)), known) for node, index in asked if _explained(tape, node)
-        ),
+        whys=tuple(why_report(tape.why(node, index, top), known) for node, index in asked if _explained(tape, node)),
         updates=tuple(update_report(tape.update(node, index)) for node, index in asked if _is_updated(tape, node)),
         responsibility=_responsibility(tape, notes),
         notes=tuple(notes),
@@ -265,10 +264,11 @@ def graph_of(tape: Any) -> r.GraphReport:
                 leaves.setdefault(source)
             links.append((source, node, index))
     paths = {tape.records[n].path for n in inner}
+    homes = {leaf: {tape.records[b].path for a, b, _ in links if a is leaf} for leaf in leaves}
     sent = {(e.node, e.index): e.part for e in tape.edges}
     nodes = sorted([*leaves, *inner], key=lambda n: n.id)
     return r.GraphReport(
-        nodes=tuple(_graph_node(tape, n, n in found, paths) for n in nodes),
+        nodes=tuple(_graph_node(tape, n, n in found, paths, homes.get(n, set())) for n in nodes),
         edges=tuple(
             r.GraphEdge(a.id, b.id, k, summary(tape.value(sent[b, k])) if (b, k) in sent else None) for a, b, k in links
         ),
@@ -276,8 +276,9 @@ def graph_of(tape: Any) -> r.GraphReport:
     )
 
 
-def _graph_node(tape: Any, node: Node, computed: bool, paths: set[str]) -> r.GraphNode:
+def _graph_node(tape: Any, node: Node, computed: bool, paths: set[str], homes: set[str]) -> r.GraphNode:
     record = tape.records[node]
+    owner = _owner(record.name, paths) if record.name else min(homes) if len(homes) == 1 else ""
     name, latex = tape.symbols.both(node)
     gradient = tape.cotangents.get(node)
     leaf = "parameter" if node.requires_grad and node.op is None else "data"
@@ -287,7 +288,7 @@ def _graph_node(tape: Any, node: Node, computed: bool, paths: set[str]) -> r.Gra
         name_latex=latex,
         op=node.op.name if computed and node.op is not None else "",
         role="loss" if node in tape.roots else "value" if computed else leaf,
-        module=record.path if computed else _owner(record.name, paths),
+        module=record.path if computed else owner,
         phase=tape.phase(node) if computed else FORWARD,
         line=line(node) if computed else r.Line(),
         value=summary(tape.value(node), _flat(tape, node)),
@@ -328,8 +329,8 @@ def _entries(tape: Any) -> int:
     return sum(int(np.prod(n.shape)) for n in _parameters(tape))
 
 
-def _top(tape: Any) -> int:
-    return TOP_SMALL if _entries(tape) <= SMALL else TOP_LARGE
+def _top(tape: Any, entries: int) -> int:
+    return TOP_SMALL if _entries(tape) <= SMALL else min(TOP_LARGE, max(2, WAYS // max(1, entries)))
 
 
 def _chosen(tape: Any) -> list[tuple[Node, Index]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..graph import Node
 from ..nn import Module
 from ..report import TapeReport
 from ..tensor import Tensor
+from ..view import html, json
 from .derive import Derivation, derive
 from .missing import Missing, why_none
 from .net import Net
@@ -116,6 +118,14 @@ class Tape(Recording):
     def report(self, title: str = "") -> TapeReport:
         """All of it as plain data, which text, HTML, notebook and JSON render."""
         return report_of(self, title)
+
+    def json(self, path: str | Path, title: str = "") -> Path:
+        """Write the report as JSON; `glassgrad.view.json.read` reads it."""
+        return json.write(self.report(title), path)
+
+    def html(self, path: str | Path, title: str = "") -> Path:
+        """Write the report as one page that a browser shows without a server or a network."""
+        return html.write(self.report(title), path)
 
 
 class record:
