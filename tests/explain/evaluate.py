@@ -69,7 +69,7 @@ class Reader:
                 ZeroDivisionError,
                 OverflowError,
                 TypeError,
-            ):  # Python's floats refuse, or go complex
+            ):  # floats refuse
                 return float(eval(source, dict(MEANING), {"_": self.numbers}))
             except NameError as error:
                 raise AssertionError(f"{error}: {source} of {self.text}") from None

@@ -192,7 +192,7 @@ def _inside(expr: Expr, prec: int, style: Style, later: bool) -> str:
 
 
 def _holds_together(expr: Expr) -> bool:
-    """Whether a factor would be another number if a factor before it were taken into its first operand, as by a remainder."""
+    """Whether a factor, such as a remainder, is another number with the factor before it in its first operand."""
     return isinstance(expr, Call) and expr.prec == PRODUCT and expr.op.name in _NOT_SCALED
 
 

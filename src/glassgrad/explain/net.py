@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import leaf
-from ..graph import Node, ancestors
+from ..graph import Node, ancestors, is_constant
 from ..op import Op
 from .entries import Entries, Index, _copy, _widened
 from .formula import Expr, Num, Ref
@@ -187,7 +187,7 @@ class Net:
             def _entry(self, each: Node, where: Index, apart: bool = False) -> Expr:
                 if each is g:
                     return Num(float(seed[where]))
-                if each in back:
+                if each in back and not is_constant(each):
                     name = outer.tape.symbols.both(outer.inside.get(back[each], back[each]))
                     return self.named_entry(name, each, where)
                 return super()._entry(each, where, apart)

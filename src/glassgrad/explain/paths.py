@@ -154,6 +154,8 @@ class Why:
                 if node in net.ends and not net.consumers.get(node):
                     continue
                 for consumer, operand in net.consumers.get(node, ()):
+                    if consumer not in net.potential:  # no error arrived there at all
+                        continue
                     places, factors = net.map(consumer, operand).column(entry)
                     bounds = np.abs(factors) * net.potential[consumer].ravel()[places] * abs(product)
                     some = np.argsort(-bounds, kind="stable")[: self.top] if len(bounds) > 1 else range(len(bounds))
