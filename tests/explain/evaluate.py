@@ -85,11 +85,19 @@ def plain(text: str) -> str:
     text = text.replace("⊕", "\x01")
     text = re.sub(r"\^", "**", text)
     text = re.sub("([⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda found: "**" + found[1].translate(RAISED), text)
-    text = re.sub(r"\|([^|]*)\|", r"abs(\1)", text)
-    text = re.sub(r"(?<![=!<>])=", "==", text)
+    text = re.sub(r"(?<![=!<>])=", "==", sizes(text))
     for sign, code in SIGNS.items():
         text = text.replace(sign, code)
     return text.replace("\x01", "^")
+
+
+def sizes(text: str) -> str:
+    """Bars as absolute values: a bar opens behind a space, a parenthesis or a bar that opens."""
+    made = ""
+    for at, sign in enumerate(text):
+        opens = not at or text[at - 1] in " (-" or (text[at - 1] == "|" and made.endswith("abs("))
+        made += sign if sign != "|" else "abs(" if opens else ")"
+    return made
 
 
 def of_latex(expr: Expr, boolean: bool = False) -> float:
@@ -123,15 +131,14 @@ def from_latex(text: str) -> str:
         inside, end = _group(text, found.end() - 1)
         text = f"{text[: found.start()]}**({inside}){text[end:]}"
     words = {
-        r"\cdot": "*", r"\sigma": "sigmoid", r"\neq": "!=", r"\le": "<=", r"\ge": ">=", r"\land": "&", r"\lor": "|",
+        r"\cdot": "*", r"\sigma": "sigmoid", r"\neq": "!=", r"\le": "<=", r"\ge": ">=", r"\land": "&", r"\lor": "\x02",
         r"\oplus": "^", r"\lnot": "~", r"\lfloor": "floor(", r"\rfloor": ")", r"\bmod": "%", r"\ln": "ln",
     }  # fmt: skip
     for word, code in words.items():
         text = re.sub(re.escape(word) + r"(?![a-zA-Z])", code, text)
     text = re.sub(r"\\(" + FUNCTIONS + ")(?![a-z])", r"\1", text)
     text = re.sub(r"(?<!\*)\b(" + FUNCTIONS + r")\s*(@\d+@)", r"\1(\2)", text)
-    text = re.sub(r"\|([^|]*)\|", r"abs(\1)", text) if "@ | @" not in text else text
-    return re.sub(r"(?<![=!<>])=(?!=)", "==", text).replace("{", "(").replace("}", ")")
+    return re.sub(r"(?<![=!<>])=(?!=)", "==", sizes(text).replace("\x02", "|")).replace("{", "(").replace("}", ")")
 
 
 def _closing(text: str, start: int) -> int:

@@ -148,7 +148,7 @@ def test_factors_name_ops_entries_and_formulas():
     assert first.product == second.product == pytest.approx(y.item() ** 2 * (1 - y.item()) * 2, rel=1e-6)
     formulas = [f.formula for f in first.factors]
     assert formulas[-1] in ("∂v1/∂w = 2", "∂z/∂w = 2") and "∂y/∂z = y · (1 − y)" in formulas
-    assert [f.op for f in first.factors][0] == "mul"
+    assert first.factors[0].op == "mul"
 
 
 def test_what_cannot_be_explained_says_so():

@@ -140,11 +140,16 @@ class Symbols:
         tape = self.tape
         arrived = {g: node for node, g in tape.cotangents.items() if tape.is_leaf(node)}
         read = self._read()
+        on_the_way: dict[Node, Node] = {}
         for node in tape.records:
             if tape.is_leaf(node) or tape.phase(node) != UPDATE or tape.in_rule(node):
                 continue
-            of = next((o for s in tape.inputs(node) if (o := self._gradient_of(s, arrived)) is not None), None)
-            if of is not None and of.shape == node.shape and id(tape.value(node)) in read:
+            sources = [tape.source(s) for s in tape.inputs(node)]
+            made_of = [arrived.get(s) or self.updated.get(s) or on_the_way.get(s) for s in sources]
+            of = next((o for o in made_of if o is not None and o.shape == node.shape), None)
+            if of is not None:
+                on_the_way[node] = of
+            if of is not None and id(tape.value(node)) in read:
                 text, latex = self.gradient(of)
                 self._put(node, f"clipped {text}", rf"\widehat{{{latex}}}")
                 self.updated[node] = of
@@ -163,10 +168,6 @@ class Symbols:
             if tape.in_rule(node):
                 found.update(id(tape.value(x)) for x in held.inputs)
         return found
-
-    def _gradient_of(self, source: Node, arrived: dict[Node, Node]) -> Node | None:
-        origin = self.tape.source(source)
-        return arrived.get(source) or arrived.get(origin) or self.updated.get(origin)
 
     def _updates(self) -> None:
         """New weights, and the optimizers' state before and after."""
