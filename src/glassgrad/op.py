@@ -307,8 +307,8 @@ def op(
         fold: for a reduction, what it starts from and how parts are joined.
         summed: for a product of arrays, (*operands, **params) -> how many products are summed for each entry.
         columns: for a product whose kernel goes on with what follows, which sizes of the result are its columns.
-        batch: for a product of many matrices, the first sizes of the result that are the first ones of each operand too:
-            entries there are computed from entries there alone, and the kernel goes through them in order.
+        batch: for a product of many matrices, the first sizes of the result, which are those of each operand, too; its
+            kernel goes through them in order.
 
     How the native engine computes it is declared by one of these: ``emit`` (an elementwise op), ``fold``, ``compose``,
     ``@name.looks`` (a view), ``@name.writes`` (a kernel of its own), ``@name.simplifies`` (always another op).

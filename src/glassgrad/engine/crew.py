@@ -281,7 +281,7 @@ do:
   %lo = udiv i64 %lo0, %chunks
   %hi0 = mul i64 %chunk1, %units
   %hi = udiv i64 %hi0, %chunks
-  call void %f(ptr %table, i64 %lo, i64 %hi)
+  call void %f(ptr %table, i64 %lo, i64 %hi, i64 %tid)
   br label %did
 did:
   %havemore = add i64 %have, 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cache, jit, threads, verify
+from . import cache, jit, slices, threads, verify
 from .access import Buffer, with_copies
 from .emit.ir import Function, Module
 from .emit.loops import Kernel, write_loop
@@ -18,7 +18,7 @@ from .emit.values import I1, I8, I64, PTR, Type, Value
 from .fuse import fuse
 from .groups import Group, summed
 from .likeness import Unlike, likeness, version
-from .plan import plan
+from .plan import Plan, Room, plan
 from .program import CONST, Program, Val, of_trace
 from .simplify import simplify
 from .traced import Trace
@@ -61,17 +61,33 @@ class Native:
         self.trace = trace
         self.target = target or jit.host()
         self.program = program_of(trace)
-        self.groups = verify.groups(fuse(self.program), self.program.outputs, "fuse")
         self.updates = updates_of(trace, self.program)
-        self.plan = plan(self.groups, self.program.outputs, self.updates)
+        groups = verify.groups(fuse(self.program), self.program.outputs, "fuse")
+        self.threads = _threads(threads) if sum(map(work_of, groups)) >= ALONE else 1
+        self.plan = self._plan(groups)
+        self.groups = self.plan.order
+        self.rooms = {n: room for room in self.plan.rooms for n in range(room.chain.first, room.chain.stop)}
         self.kernels: dict[str, str] = {}
         self.functions: list[Any] = []
         """For each group the name of its kernel and how many units that has."""
-        self.threads = _threads(threads) if sum(map(work_of, self.groups)) >= ALONE else 1
         self.held: dict[Val, Any] = {}
         """The arrays that inputs and results are in: they stay as long as the table points to them."""
         self._compile()
         self._memory()
+
+    def _plan(self, groups: list[Group]) -> Plan:
+        """Where everything lies; with chains that run slice by slice, if that takes less memory."""
+        outputs = self.program.outputs
+        whole = plan(groups, outputs, self.updates)
+        order, chains = slices.sliced(groups, outputs, self.threads)
+        if chains:
+            verify.chains(verify.groups(order, outputs, "slices"), outputs, chains)
+            made = plan(order, outputs, self.updates, chains, self.threads)
+            if made.arena + slices.LARGE <= whole.arena:
+                return made
+        for number, group in enumerate(groups):
+            group.number = number
+        return whole
 
     # -- machine code -----------------------------------------------------------------------------------------------
 
@@ -99,13 +115,18 @@ class Native:
     def _key(self, shape: list[tuple[str, list[Buffer]]]) -> str:
         """The key of this step's code: everything that it depends on."""
 
-        def place(val: Val) -> tuple[int, int]:
+        def place(val: Val, number: int = -1) -> tuple[int, ...]:
+            room = self.rooms.get(number)
+            if room is not None and val in room.places:
+                return room.places[val], val.bytes
             return self.plan.places[val].offset, self.plan.places[val].slot
 
-        places = [[(*place(val), start) for val, start in buffers] for _, buffers in shape]
+        places = [[(*place(val, number), start) for val, start in buffers] for number, (_, buffers) in enumerate(shape)]
         copies = [(place(source), place(target), source.bytes) for source, target in self.plan.copies]
+        rooms = [(r.chain.first, r.chain.stop, r.chain.slices, r.offset, r.size) for r in self.plan.rooms]
         made_by = [version(), jit.version(), np.__version__, *self.target[:2]]
-        return cache.key_of(*made_by, str((self.threads, self.profile, places, copies)), *(text for text, _ in shape))
+        said = str((self.threads, self.profile, places, copies, rooms))
+        return cache.key_of(*made_by, said, *(text for text, _ in shape))
 
     def _write(self, shape: list[tuple[str, list[Buffer]]] | None) -> str:
         """The step as IR."""
@@ -133,7 +154,7 @@ class Native:
         else:
             phases = self._phases()
             for number, (first, stop) in enumerate(phases):
-                params = [("table", PTR), ("lo", I64), ("hi", I64)]
+                params = [("table", PTR), ("lo", I64), ("hi", I64), ("tid", I64)]
                 self._function(module, f"phase{number}", params, calls[first:stop], last=number + 1 == len(phases))
         return str(module)
 
@@ -144,7 +165,11 @@ class Native:
         found: list[tuple[int, int]] = []
         before = True
         for place, group in enumerate(self.groups):
-            shared = self._shared(group)
+            room = self.rooms.get(place)
+            if room is not None and place > room.chain.first:
+                found[-1] = (found[-1][0], place + 1)
+                continue
+            shared = room is not None or self._shared(group)
             if shared or before or self.profile:
                 found.append((place, place + 1))
             else:
@@ -159,6 +184,8 @@ class Native:
     def _phase(self, number: int, groups: list[Group]) -> threads.Phase:
         address = self.code.address(f"phase{number}")
         units = self.functions[groups[0].number][1] if groups and self._shared(groups[0]) else 1
+        if groups and groups[0].number in self.rooms:
+            units = self.rooms[groups[0].number].chain.slices
         return threads.Phase(address, min(units, CHUNKS * self.threads), units)
 
     def _kernel(self, module: Module, group: Group) -> Kernel:
@@ -198,17 +225,61 @@ class Native:
         table = f.load(Value("@table", PTR), PTR) if whole else f.params[0]
         slots: dict[int, Value] = {}
         for group, kernel in kernels:
+            room = self.rooms.get(group.number)
+            if room is not None:
+                if group.number == room.chain.first:
+                    members = [each for each in kernels if self.rooms.get(each[0].number) is room]
+                    self._chain(f, table, slots, room, members, whole)
+                continue
             if self.profile:
                 self._stamp(f, f.compare("eq", f.index(0) if whole else f.params[1], f.index(0)), group.number)
             pointers = [self._pointer(f, table, slots, *buffer) for buffer in kernel.buffers]
             shared = not whole and self._shared(group)
-            f.call(kernel.name, *pointers, *(f.params[1:] if shared else (f.index(0), f.index(kernel.units))))
+            f.call(kernel.name, *pointers, *(f.params[1:3] if shared else (f.index(0), f.index(kernel.units))))
             if self.profile:
                 self._stamp(f, f.const(1, I1), group.number + 1)
         for source, target in self.plan.copies if last else ():
             pair = [self._pointer(f, table, slots, val) for val in (target, source)]
             f.copy_bytes(pair[0], pair[1], source.bytes)
         f.ret()
+
+    def _chain(
+        self, f: Function, table: Value, slots: dict[int, Value], room: Room, kernels: list[tuple[Group, Kernel]],
+        whole: bool,
+    ) -> None:  # fmt: skip
+        """Calls of a chain's kernels for one slice after another: on what is in memory as a whole, and on this thread's
+        room, whose address is moved so that the slice lies where the kernel looks for it."""
+        chain, zero = room.chain, f.index(0)
+        lo, hi, thread = (zero, f.index(chain.slices), zero) if whole else f.params[1:]
+        own = f.add(f.mul(thread, f.index(room.size)), f.index(room.offset))
+        own = f.at(self._base(f, table, slots, 0), own, I8)
+        kept = {
+            buffer: self._pointer(f, table, slots, *buffer)
+            for _, kernel in kernels for buffer in kernel.buffers if buffer.val not in room.places
+        }  # fmt: skip
+        if self.profile:
+            self._stamp(f, f.compare("eq", lo, zero), chain.first)
+        with f.loop(lo, hi) as turn:
+            turn.next()
+            for group, kernel in kernels:
+                pointers = [kept.get(each) or _slice(f, own, room, turn.index, *each) for each in kernel.buffers]
+                each, rest = divmod(kernel.units, chain.slices)
+                assert not rest, f"group {group.number} has {kernel.units} units, for {chain.slices} slices"
+                start = f.mul(turn.index, f.index(each))
+                begun = f.intrinsic("readcyclecounter", result=I64, suffix="") if self.profile else zero
+                f.call(kernel.name, *pointers, start, f.add(start, f.index(each)))
+                if self.profile:
+                    self._count(f, f.compare("eq", thread, zero), begun, group.number)
+        if self.profile:
+            self._stamp(f, f.const(1, I1), chain.stop)
+
+    def _count(self, f: Function, first: Value, begun: Value, number: int) -> None:
+        """Add up what one thread takes for a kernel in all slices."""
+        taken = f.sub(f.intrinsic("readcyclecounter", result=I64, suffix=""), begun)
+        with f.when(first):
+            clock = f.load(Value("@clock", PTR), PTR)
+            place = f.at(clock, f.index(len(self.groups) + 1 + number), I64)
+            f.store(f.add(f.load(place, I64), taken), place)
 
     def _stamp(self, f: Function, first: Value, number: int) -> None:
         """Note the time in cycles: when a kernel's first unit begins, and whenever some of them are done."""
@@ -220,11 +291,14 @@ class Native:
     def _pointer(self, f: Function, table: Value, slots: dict[int, Value], val: Val, start: int = 0) -> Value:
         place = self.plan.places[val]
         before = place.offset + start * val.dtype.itemsize
-        if place.slot not in slots:
-            at = f.at(table, f.index(place.slot), I64)
-            slots[place.slot] = f.load(at, PTR)
-        held = slots[place.slot]
+        held = self._base(f, table, slots, place.slot)
         return held if not before else f.at(held, f.index(before), I8)
+
+    def _base(self, f: Function, table: Value, slots: dict[int, Value], slot: int) -> Value:
+        """Where a slot of the table points."""
+        if slot not in slots:
+            slots[slot] = f.load(f.at(table, f.index(slot), I64), PTR)
+        return slots[slot]
 
     # -- memory -----------------------------------------------------------------------------------------------------
 
@@ -243,7 +317,8 @@ class Native:
                 self.table[slot] = array.ctypes.data
         pointer = ctypes.c_void_p.from_address
         pointer(self.code.variable("table")).value = self.table.ctypes.data
-        self.clock = np.zeros(len(self.groups) + 1, np.int64)
+        self.clock = np.zeros(2 * len(self.groups) + 1, np.int64)
+        """When each kernel began and the last one ended; then what one thread took for each kernel of a chain."""
         pointer(self.code.variable("clock")).value = self.clock.ctypes.data
         if self.threads > 1:
             self.pool = threads.pool(self.threads)
@@ -256,9 +331,28 @@ class Native:
         self.execute = functools.partial(self.alone, 0, 1)
         """Runs the step on what the table points to: one run of machine code, which nothing can interrupt."""
 
+    def cycles(self) -> Any:
+        """What each kernel took in the last run, by the processor's clock; the time of a chain is parted as that of its
+        kernels on one thread."""
+        count = len(self.groups)
+        taken, own = np.diff(self.clock[: count + 1]), self.clock[count + 1 :]
+        for room in self.plan.rooms:
+            here = slice(room.chain.first, room.chain.stop)
+            shares = own[here] / own[here].sum() if own[here].any() else 1 / (room.chain.stop - room.chain.first)
+            taken[here] = (self.clock[room.chain.stop] - self.clock[room.chain.first]) * shares
+        own[:] = 0
+        return taken
+
     def __del__(self) -> None:
         if hasattr(self, "pool"):
             self.pool.settle()
+
+
+def _slice(f: Function, own: Value, room: Room, number: Value, val: Val, start: int) -> Value:
+    """Where entry `start` of a value would lie, if all of it were there, when slice `number` of it lies in a room."""
+    size = val.bytes // room.chain.slices
+    place = f.sub(f.index(room.places[val] + start * val.dtype.itemsize), f.mul(number, f.index(size)))
+    return f.make(f"getelementptr i8, {own}, {place}", PTR)
 
 
 def _like(first: tuple[Kernel, list[Buffer]], buffers: list[Buffer]) -> Kernel:

@@ -7,12 +7,14 @@ strategy of Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .access import in_order
 from .groups import FULL, ROW, Group, accesses, is_elementwise, is_product, is_reduction, outside, stages
 from .program import CONST, INPUT, Val
+from .slices import Chain, readers_of
 
 ALIGN = 64
 
@@ -24,6 +26,19 @@ class Place:
     offset: int = 0
     slot: int = 0
     """0 is the arena itself."""
+
+
+@dataclass(eq=False)
+class Room:
+    """Where each thread keeps one slice of what lives inside a chain."""
+
+    chain: Chain
+    offset: int
+    """Where the first thread's part begins in the arena."""
+    size: int
+    """Bytes of each thread's part."""
+    places: dict[Val, int]
+    """Where in it a value's slice lies."""
 
 
 @dataclass
@@ -39,19 +54,33 @@ class Plan:
     """Updates to be copied at the end: from, to."""
     owners: dict[Val, Val]
     """Whose memory a value is written over, entry for entry, as nobody needs what is there any more."""
+    rooms: list[Room]
     order: list[Group]
 
 
-def plan(groups: list[Group], outputs: Sequence[Val], updates: Mapping[Val, Val]) -> Plan:
-    """Where the values of these groups lie. `updates` says which output is the new value of which input."""
-    readers: dict[Val, list[int]] = {}
-    for group in groups:
-        for base in outside(group):
-            readers.setdefault(base, []).append(group.number)
-    home = {val: group for group in groups for val in group.stored}
+def plan(
+    groups: list[Group], outputs: Sequence[Val], updates: Mapping[Val, Val], chains: Sequence[Chain] = (),
+    threads: int = 1,
+) -> Plan:  # fmt: skip
+    """Where the values of these groups lie. `updates` says which output is the new value of which input.
+
+    The groups of a chain run at one moment: while one is at a slice, any other may be at another one."""
+    of_group = {number: chain for chain in chains for number in range(chain.first, chain.stop)}
+    inside = {val for chain in chains for val in chain.inside}
+    readers = readers_of(groups)
+    home = {val: group for group in groups for val in group.stored if val not in inside}
     table: list[Val] = []
     places: dict[Val, Place] = {}
     copies: list[tuple[Val, Val]] = []
+
+    def moment(number: int) -> int:
+        return of_group[number].first if number in of_group else number
+
+    def reads(val: Val, group: Group) -> list[int]:
+        """Which groups read a value, as one of them sees it: those in the same chain come after it, too."""
+        numbers = readers.get(val, [])
+        own = of_group.get(group.number)
+        return [len(groups) if own and n != group.number and of_group.get(n) is own else n for n in numbers]
 
     def slot(val: Val) -> Place:
         if val not in places:
@@ -66,38 +95,65 @@ def plan(groups: list[Group], outputs: Sequence[Val], updates: Mapping[Val, Val]
         target = updates.get(output)
         if target is None:
             slot(output)
-        elif _over(home[output], output, target, readers.get(target, [])):
+        elif _over(home[output], output, target, reads(target, home[output])):
             places[output] = slot(target)
         else:
             slot(target)
             copies.append((output, target))
     sources = {source for source, _ in copies}
     ends = {
-        val: len(groups) if val in sources else max(readers.get(val, [group.number]))
+        val: len(groups) if val in sources else max(map(moment, readers.get(val, [group.number])))
         for val, group in home.items() if val not in places
     }  # fmt: skip
-    owners = _owners(groups, ends)
-    spans: dict[Val, tuple[int, int]] = {}
+    owners = _owners(
+        groups, ends, lambda val, group: val not in sources and max(reads(val, group)) == group.number
+    )  # fmt: skip
+    spans: dict[Any, tuple[int, int, int]] = {}
     for val, end in ends.items():
         owner = owners.get(val, val)
-        start, until = spans.get(owner, (home[owner].number, end))
-        spans[owner] = start, max(until, end)
-    arena = _pack([(val, start, end) for val, (start, end) in spans.items()], places)
-    places |= {val: places[owner] for val, owner in owners.items()}
-    return Plan(places, arena, table, copies, owners, groups)
+        _, start, until = spans.get(owner, (0, moment(home[owner].number), end))
+        spans[owner] = val.bytes, start, max(until, end)
+    rooms = [_room(chain, groups, readers, owners, chains) for chain in chains]
+    for room in rooms:
+        spans[room] = threads * room.size, room.chain.first, room.chain.first
+    offsets, arena = _pack(spans)
+    for room in rooms:
+        room.offset = offsets.pop(room, 0)
+    places |= {val: Place(offset, 0) for val, offset in offsets.items()}
+    places |= {val: places[owner] for val, owner in owners.items() if val not in inside}
+    return Plan(places, arena, table, copies, owners, rooms, groups)
 
 
-def _owners(groups: list[Group], ends: Mapping[Val, int]) -> dict[Val, Val]:
-    """Which values take over the memory of others, that are read for the last time where these are written."""
+def _room(
+    chain: Chain, groups: list[Group], readers: Mapping[Val, list[int]], owners: dict[Val, Val], chains: Sequence[Chain]
+) -> Room:
+    """What a thread needs for a slice of what lives inside a chain; says whose place in it a value takes over."""
+    members = groups[chain.first : chain.stop]
+    starts = {val: group.number for group in members for val in group.stored if val in chain.inside}
+    ends = {val: max(n for n in readers[val] if chain.first <= n < chain.stop) for val in starts}
+    alone = {val for val in starts if sum(val in each.inside for each in chains) == 1}
+    own = _owners(members, alone, lambda val, group: ends[val] == group.number)
+    spans: dict[Any, tuple[int, int, int]] = {}
+    for val in starts:
+        owner = own.get(val, val)
+        _, start, until = spans.get(owner, (0, starts[owner], ends[val]))
+        spans[owner] = val.bytes // chain.slices, start, max(until, ends[val])
+    offsets, size = _pack(spans)
+    owners |= own
+    return Room(chain, 0, size, offsets | {val: offsets[owner] for val, owner in own.items()})
+
+
+def _owners(groups: Iterable[Group], vals: Container[Val], last: Callable[[Val, Group], bool]) -> dict[Val, Val]:
+    """Which of these values take over the memory of others among them, where a group is the last to read those."""
     owners: dict[Val, Val] = {}
     gone: set[Val] = set()
     for group in groups:
         for new in group.stored:
-            if new not in ends or group.level[new] != FULL:
+            if new not in vals or group.level[new] != FULL:
                 continue
             for old in outside(group):
-                fits = old in ends and old not in gone and (old.size, old.dtype) == (new.size, new.dtype)
-                if fits and ends[old] == group.number and _last_read(group, new, old):
+                fits = old in vals and old not in gone and (old.size, old.dtype) == (new.size, new.dtype)
+                if fits and last(old, group) and _last_read(group, new, old):
                     owners[new] = owners.get(old, old)
                     gone.add(old)
                     break
@@ -151,20 +207,21 @@ def _needed_after(group: Group, new: Val, old: Val) -> bool:
     return False
 
 
-def _pack(spans: list[tuple[Val, int, int]], places: dict[Val, Place]) -> int:
-    """Offsets for values with a first and a last moment; returns how many bytes are needed."""
+def _pack(spans: Mapping[Any, tuple[int, int, int]]) -> tuple[dict[Any, int], int]:
+    """Offsets for things of so many bytes, with a first and a last moment; and how many bytes are needed."""
+    offsets: dict[Any, int] = {}
     taken: list[tuple[int, int, int, int]] = []
     top = 0
-    for val, start, end in sorted(spans, key=lambda s: (-s[0].bytes, s[1])):
-        size = -(-max(val.bytes, 1) // ALIGN) * ALIGN
+    for each, (count, start, end) in sorted(spans.items(), key=lambda s: (-s[1][0], s[1][1])):
+        size = -(-max(count, 1) // ALIGN) * ALIGN
         offset = 0
         for low, high, since, until in taken:
             if until < start or since > end:
                 continue
             if low < offset + size and high > offset:
                 offset = high
-        places[val] = Place(offset, 0)
+        offsets[each] = offset
         taken.append((offset, offset + size, start, end))
         taken.sort()
         top = max(top, offset + size)
-    return top
+    return offsets, top

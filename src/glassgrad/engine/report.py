@@ -36,6 +36,8 @@ class KernelReport:
     """Time in a run of the step; None unless it was profiled."""
     share: float | None = None
     """Its operations in a second, as a share of what all threads' multiply-add units can do."""
+    slices: int = 1
+    """Into how many slices it is cut, where kernels run together: all of them for a slice, then all for the next."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def report(step: Compiled, plan: Plan, profile: bool) -> StepReport:
         return StepReport(threads=1, target="NumPy, op after op", arena=0, held=0, kernels=(), **common)
     seconds = times(plan.trace, engine) if profile else [None] * len(engine.groups)
     peak = peak_of(engine.target) * engine.threads if profile else 0.0
-    kernels = [_kernel(g, s, peak) for g, s in zip(engine.groups, seconds, strict=True)]
+    kernels = [_kernel(engine, g, s, peak) for g, s in zip(engine.groups, seconds, strict=True)]
     return StepReport(
         threads=engine.threads, target=f"{engine.target.cpu}, vectors of {engine.target.width} bits",
         arena=engine.plan.arena, held=sum(val.bytes for val in engine.plan.table), kernels=tuple(kernels), **common,
@@ -101,7 +103,7 @@ def _plain(given: Any) -> list[str]:
     return [word for each in given for word in _plain(each)]
 
 
-def _kernel(group: Group, seconds: float | None, peak: float) -> KernelReport:
+def _kernel(engine: Native, group: Group, seconds: float | None, peak: float) -> KernelReport:
     work = sum(map(operations, group.vals))
     places = [val.origin.where for val in group.vals if val.origin is not None and val.origin.where is not None]
     return KernelReport(
@@ -112,6 +114,7 @@ def _kernel(group: Group, seconds: float | None, peak: float) -> KernelReport:
         work,
         seconds,
         work / seconds / peak if seconds else None,
+        engine.rooms[group.number].chain.slices if group.number in engine.rooms else 1,
     )
 
 
@@ -210,7 +213,7 @@ def _row(number: int, kernel: KernelReport) -> list[str]:
     head = f"{number:>3}  {_size(kernel.read):>8} {_size(kernel.written):>8} {_count(kernel.operations):>10}"
     if kernel.seconds is not None:
         head += f"  {_time(kernel.seconds):>8} {100 * (kernel.share or 0):>5.1f}%"
-    return [f"{head}  {ops}"]
+    return [f"{head}  {ops}" + f", in {kernel.slices} slices" * (kernel.slices > 1)]
 
 
 def _size(count: int) -> str:

@@ -24,7 +24,8 @@ from .crew import BUSY, FIRST, LINE, STOP, code
 
 
 class Phase(NamedTuple):
-    """What all threads do before any of them goes on: a function of the table, a first and a last unit."""
+    """What all threads do before any of them goes on: a function of the table, a first and a last unit,
+    and the number of the thread."""
 
     address: int
     chunks: int

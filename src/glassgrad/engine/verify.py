@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from ..op import REGISTRY
 from ..spec import Spec
-from .groups import Group, accesses, is_elementwise, is_reduction
+from .groups import Group, accesses, is_elementwise, is_reduction, outside
 from .program import CONST, INPUT, OWN, Program, Val
+from .slices import Chain
 
 ON = [False]
 
@@ -81,3 +82,26 @@ def groups(made: list[Group], outputs: list[Val], after: str) -> list[Group]:
         if output not in stored:
             raise Broken(f"after {after}: the output {output} is stored by no group")
     return made
+
+
+def chains(made: list[Group], outputs: list[Val], found: list[Chain]) -> None:
+    """What lives inside a chain is no output, and whoever reads it is in a chain that has made it before."""
+    if not ON[0]:
+        return
+    of_group = {number: chain for chain in found for number in range(chain.first, chain.stop)}
+    if sum(chain.stop - chain.first for chain in found) != len(of_group):
+        raise Broken("after slices: chains overlap")
+    inside = {val for chain in found for val in chain.inside}
+    if inside & set(outputs):
+        raise Broken("after slices: an output is in no memory of its own")
+    stored = [val for group in made for val in group.stored]
+    if any(val not in inside and stored.count(val) > 1 for val in set(stored)):
+        raise Broken("after slices: what lies in memory as a whole is written twice")
+    written: dict[Chain, set[Val]] = {chain: set() for chain in found}
+    for group in made:
+        chain = of_group.get(group.number)
+        for base in outside(group):
+            if base in inside and (chain is None or base not in written[chain]):
+                raise Broken(f"after slices: group {group.number} needs {base}, which only another chain has")
+        if chain is not None:
+            written[chain].update(group.stored)

@@ -119,6 +119,12 @@ class Tape(Recording):
         """All of it as plain data, which text, HTML, notebook and JSON render."""
         return report_of(self, title)
 
+    def show(self, whole: bool | None = None) -> None:
+        """Print all of it: every step, or, of a step with more than 60 unless ``whole=True``, what each layer gave."""
+        from ..view.text import show
+
+        show(report_of(self, whys=()), whole=whole)
+
     def json(self, path: str | Path, title: str = "") -> Path:
         """Write the report as JSON; `glassgrad.view.json.read` reads it."""
         return json.write(self.report(title), path)

@@ -44,6 +44,7 @@ def _latex(a: str, b: str, *, ta: bool = False, tb: bool = False) -> str:
         case((3, 2), (5, 3), ta=True, tb=True), case((2, 3, 5), (2, 5, 1)), case((2, 0), (0, 3)),
     ],
     summed=lambda a, b, *, ta=False, tb=False: int(a.shape[-2 if ta else -1]), columns=lambda shape: shape[-1:],
+    batch=lambda shape: shape[:-2],
     says="The matrix product: each result is a row times a column, added up.",
 )  # fmt: skip
 def matmul(xp: Any, a: Array, b: Array, *, ta: bool = False, tb: bool = False) -> Array:

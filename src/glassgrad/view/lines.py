@@ -7,6 +7,7 @@ markup, and their control characters are spelled out: a terminal must not act on
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 import re
 import unicodedata
@@ -35,6 +36,9 @@ SIGNS = re.compile(r"[=+−·/∗⋆×≤≥<>]|->|→|if|else")
 """Words that a line of a formula begins with rather than ends."""
 
 
+DEEPER = {"(": 1, ")": -1}
+
+
 def number(value: float) -> str:
     """A number to four digits."""
     if not math.isfinite(value):
@@ -44,9 +48,11 @@ def number(value: float) -> str:
 
 
 def share(part: float) -> str:
-    """A share from 0 to 1 in percent."""
+    """A share from 0 to 1 in percent; never 0 % or 100 % of what is not quite that."""
     percent = 100 * part
-    return f"{percent:.0f} %" if percent in (0, 100) or 1 <= percent <= 99 else f"{percent:.2g} %"
+    if percent in (0, 100) or 1 <= percent <= 99:
+        return f"{percent:.0f} %"
+    return f"{percent:.2g} %" if percent < 1 else f"{min(percent, 99.99):.4g} %"
 
 
 def index(of: tuple[int, ...]) -> str:
@@ -102,20 +108,30 @@ def breaks(text: str, first: int, rest: int) -> Iterator[int]:
     A sign such as = or + goes to the next line with what follows it. Only a word wider than a line is taken apart.
     """
     room, start = first, 0
+    narrow = cell_len(text) == len(text)
+    depths: list[int] = []
     while True:
-        end, used = start, 0
-        while end < len(text) and used + cell_len(text[end]) <= room:
-            used += cell_len(text[end])
-            end += 1
+        end = min(start + room, len(text)) if narrow else _reach(text, start, room)
         if end >= len(text):
             return
-        found = _gap(text, start, end)
+        depths = depths or list(itertools.accumulate(text, lambda depth, sign: depth + DEEPER.get(sign, 0), initial=0))
+        found = _gap(text, start, end, depths)
         start = found if found > start else max(end, start + 1)
         yield start
         room = rest
 
 
-def _gap(text: str, start: int, end: int) -> int:
+def _reach(text: str, start: int, room: int) -> int:
+    """How far a line of `room` cells goes, where some letters take two."""
+    used = 0
+    for place in range(start, len(text)):
+        used += cell_len(text[place])
+        if used > room:
+            return place
+    return len(text)
+
+
+def _gap(text: str, start: int, end: int, depths: list[int]) -> int:
     """The best place up to `end` where a line may end; `start` if there is none.
 
     Before an equals sign or, outside of parentheses, a plus is better than before a product, unless much room is lost.
@@ -123,14 +139,16 @@ def _gap(text: str, start: int, end: int) -> int:
     found, best = start, 3
     gap = text.rfind(" ", start, end + 1)
     while gap > start:
-        rank = _rank(text, start, gap)
-        if rank < best and (found == start or gap - start > (end - start) * 0.55):
+        if found != start and gap - start <= (end - start) * 0.55:
+            break
+        rank = _rank(text, start, gap, depths[gap])
+        if rank < best:
             found, best = gap + 1, rank
         gap = text.rfind(" ", start, gap)
     return found
 
 
-def _rank(text: str, start: int, gap: int) -> int:
+def _rank(text: str, start: int, gap: int, depth: int) -> int:
     """How bad it is to end a line here: 0 before an equals sign, 1 between terms, 2 elsewhere, 3 not at all."""
     before = text[text.rfind(" ", start, gap) + 1 : gap]
     if SIGNS.fullmatch(before) and gap - len(before) > start:
@@ -138,8 +156,7 @@ def _rank(text: str, start: int, gap: int) -> int:
     after = text[gap + 1 : gap + 3]
     if after == "= ":
         return 0
-    inside = text.count("(", 0, gap) - text.count(")", 0, gap)
-    return 1 if not inside and after in ("+ ", "− ", "- ") else 2
+    return 1 if not depth and after in ("+ ", "− ", "- ") else 2
 
 
 def folded(text: Text, width: int, first: str = "", rest: str | None = None) -> list[Text]:

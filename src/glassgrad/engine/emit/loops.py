@@ -354,3 +354,19 @@ class LoopWriter:
 def write_loop(module: Module, name: str, group: Group, width: int, buffer_of: Callable[..., Buffer]) -> Kernel:
     """The kernel of a loop group."""
     return LoopWriter(module, name, group, width, buffer_of).write()
+
+
+def falls_into(group: Group, count: int) -> bool:
+    """Whether the units of a loop kernel fall into so many equal parts, each for a part of the entries in order; the
+    dimensions before those that are reduced do."""
+    space = space_of(group)
+    if not space.sizes:
+        return False
+    has_rows = any(level == ROW for level in group.level.values())
+    if has_rows and not space.reduced[-1]:
+        return product(space.sizes[at] for at in space.kept[:-1]) % count == 0
+    inner = space.gone if has_rows else [len(space.sizes) - 1]
+    outer = [space.sizes[at] for at in range(len(space.sizes)) if at not in inner]
+    if not outer and not has_rows:
+        return space.sizes[-1] % (count * CHUNK) == 0
+    return product(outer) % count == 0
