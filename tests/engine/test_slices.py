@@ -165,23 +165,36 @@ def test_turned_rows_are_slices(sliced):
     assert chains(engine)
 
 
-def test_state_that_the_same_chain_reads(sliced):
-    """Its new value is written when all slices have read the old one."""
-    held = [gg.zeros(*BATCH, TIME, TIME) for _ in range(2)]
+def test_state_that_the_same_chain_reads(sliced, monkeypatch):
+    """Its new value is written over the old one when all slices have read that."""
+    slice_all(monkeypatch)
+    held = [gg.ones(*BATCH, TIME, TIME) for _ in range(2)]
+    held[0][0] = held[1][0] = 2.0
 
     def step(state, q, k, v):
-        scores = q @ k.mT + state.flip(0)
-        new = scores * 0.5
-        y = scores.softmax(-1) @ v
-        state.copy_(new.exp() + state)
-        return (y @ v.mT).sum(-1)
+        p = (q @ k.mT + state.flip(0)).softmax(-1)
+        state.copy_(p * 50)
+        return p @ v
 
     go = compile(lambda q, k, v: step(held[0], q, k, v), threads=2)
     given_tensors = queries()
     for _ in range(3):
         found, expected = go(*given_tensors), step(held[1], *given_tensors)
         np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-3, 1e-3)
-        np.testing.assert_allclose(held[0].numpy(), held[1].numpy(), 1e-3)
+        np.testing.assert_allclose(held[0].numpy(), held[1].numpy(), 1e-3, 1e-3)
+    assert chains(go.latest.engine)
+
+
+def test_memory_that_the_same_chain_reads(sliced, monkeypatch):
+    """What one kernel of it reads for the last time another one still needs for its next slice."""
+    slice_all(monkeypatch)
+
+    def step(q, k, v):
+        old = (q @ k.mT).cumsum(0)
+        p = (k @ v.mT + old.flip(0)).softmax(-1)
+        return (p * old).cumsum(0).sum((0, 1))
+
+    assert chains(same(step, *queries()))
 
 
 def test_few_slices_are_not_worth_it(sliced):
