@@ -104,7 +104,7 @@ def step(script: Script = None, arguments: Arguments = None, at_step: AtStep = 1
         from .view import needed
 
         needed("textual", "the step debugger")
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not _in_terminal():
             _say("step", "the debugger needs a terminal", "use glassgrad explain where there is none")
             raise typer.Exit(FAILED)
         run = _run("step", script, arguments or [], at_step)
@@ -113,6 +113,10 @@ def step(script: Script = None, arguments: Arguments = None, at_step: AtStep = 1
 
         debug(report)
         _end(run)
+
+
+def _in_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _run(command: str, script: Path | None, arguments: list[str], at_step: int) -> Run:

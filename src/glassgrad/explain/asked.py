@@ -34,7 +34,10 @@ def entry(run: Run, text: str) -> tuple[Node, tuple[int, ...]]:
     what, given = find(run, text)
     tape = run.tape
     tape.loss  # noqa: B018 - says what is missing
-    node = tape.node_of(what)
+    try:
+        node = tape.node_of(what)
+    except ArgumentError as error:
+        raise NotThere(f"{text} has no gradient: {error.asked}", fix="name what the loss was computed from") from None
     gradient = tape.cotangents.get(node)
     if gradient is None:
         missing = why_none(tape, what)
