@@ -1,4 +1,4 @@
-"""`glassgrad explain` and `glassgrad step` as a user runs them: what is printed, what is written, every error, exit codes."""
+"""`glassgrad explain` and `glassgrad step` as a user runs them: what is printed and written, every error, exit codes."""
 
 import json
 import os
@@ -147,14 +147,25 @@ def test_without_an_index_the_largest_gradient_is_explained(run, tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("modle.0.weight", "no variable 'modle'; fix: .*model"), ("model.0.wieght", "model.0 has no part 'wieght'.*weight"),
-        ("model.7.weight", "model has no part '7'.*0, 1, 2"), ("model.0", "is a Linear, not a tensor.*model.0.weight"),
+        ("modle.0.weight", "no variable 'modle'; fix: .*model"),
+        ("model.0.wieght", "model.0 has no part 'wieght'.*weight"),
+        ("model.7.weight", "model has no part '7'.*0, 1, 2"),
+        ("model.0", "is a Linear, not a tensor.*model.0.weight"),
         ("model.0.weight[3,0]", r"no entry \[3, 0\] in model.0.weight, which is 3 × 2.*below"),
-        ("model.0.weight[0]", r"no entry \[0\].*3 × 2"), ("model.0.weight[a]", "no index.*whole numbers"),
-        ("model.0.weight[0,1].x", "is a tensor"), ("model.0.weight.T", "is a tensor and has no part"),
-        ("x", "x has no gradient: "), ("rates[1]", "has no gradient|not on the tape"), ("loss[0]", "a single number.*leave"),
-        ("parts.second", "has no part 'second'.*first"), ("rates[5]", "has no part '5'"), ("opt", "is a SGD, not a tensor"),
-        ("", "not a name"), ("model..weight", "not a name"), ("2x", "no variable '2x'|not a name"), ("gg.zzz", "has no part"),
+        ("model.0.weight[0]", r"no entry \[0\].*3 × 2"),
+        ("model.0.weight[a]", "no index.*whole numbers"),
+        ("model.0.weight[0,1].x", "is a tensor"),
+        ("model.0.weight.T", "is a tensor and has no part"),
+        ("x", "x has no gradient: "),
+        ("rates[1]", "has no gradient|not on the tape"),
+        ("loss[0]", "a single number.*leave"),
+        ("parts.second", "has no part 'second'.*first"),
+        ("rates[5]", "has no part '5'"),
+        ("opt", "is a SGD, not a tensor"),
+        ("", "not a name"),
+        ("model..weight", "not a name"),
+        ("2x", "no variable '2x'|not a name"),
+        ("gg.zzz", "has no part"),
     ],
 )  # fmt: skip
 def test_names_that_are_not_there(run, name, said):
