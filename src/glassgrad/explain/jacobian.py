@@ -20,6 +20,7 @@ from ..autodiff import cotangents
 from ..dispatch import leaf
 from ..graph import Node, ancestors
 from ..op import Op
+from ..spec import Dtype
 from .entries import _copy
 from .record import unseen
 
@@ -255,16 +256,16 @@ class LocalMap:
 
 
 @functools.cache
-def bends(op: Op, index: int) -> bool:
+def bends(op: Op, index: int, dtypes: tuple[Dtype, ...], params: tuple[tuple[str, Any], ...] = ()) -> bool:
     """Whether the slope of an elementwise op changes with its operand: whether its rule reads it, or the result."""
     if not op.differentiable or op.rule(index) is None:
         return False
     rule = op.rule(index)
     assert rule is not None
-    operands = [leaf(np.full((), 0.5), True) for _ in op.operands]
+    operands = [leaf(np.full((), 0.5).astype(dtype), dtype.kind == "f") for dtype in dtypes]
     result = leaf(np.full((), 0.5), True)
     with unseen(grad=True):
-        made = rule(leaf(np.ones(())), result, *operands)
+        made = rule(leaf(np.ones(())), result, *operands, **dict(params))
     return bool({result, operands[index]} & set(ancestors([made])))
 
 

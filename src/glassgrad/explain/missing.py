@@ -36,7 +36,7 @@ def why_none(tape: Any, what: Any) -> Missing:
     node = _recorded(tape, what)
     if node is None:
         return Missing(
-            "unused", "This tensor was not used in what was recorded.",
+            "unused", "Nothing that was recorded used this tensor: a branch was not taken, or a layer not called.",
             fix="use it in the forward pass, and record that; a parameter that a model never calls gets no gradient",
         )  # fmt: skip
     name = tape.symbols.text(node)

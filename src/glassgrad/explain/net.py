@@ -190,6 +190,8 @@ class Net:
                 if each in back and not is_constant(each):
                     name = outer.tape.symbols.both(outer.inside.get(back[each], back[each]))
                     return self.named_entry(name, each, where)
+                if each in outer.tape.records:  # what a function of the user's own has saved
+                    return self.named_entry(outer.tape.symbols.both(each), each, where)
                 return super()._entry(each, where, apart)
 
             def named_entry(self, name: tuple[str, str], each: Node, where: Index) -> Expr:

@@ -172,7 +172,10 @@ class Step:
             return -1
         inputs = self.tape.inputs(self.made)
         ours = [k for k, x in enumerate(inputs) if not is_constant(x) and x.dtype.kind == "f"]
-        return ours[0] if len(ours) == 1 and bends(op, ours[0]) and inputs[ours[0]].shape == self.shape else -1
+        if len(ours) != 1 or inputs[ours[0]].shape != self.shape:
+            return -1
+        bent = bends(op, ours[0], tuple(x.dtype for x in inputs), tuple(self.made.params.items()))
+        return ours[0] if bent else -1
 
     @functools.cached_property
     def slopes(self) -> np.ndarray[Any, Any] | None:
