@@ -1,4 +1,4 @@
-"""`glassgrad explain` and `glassgrad step` as a user runs them: what is printed and written, every error, exit codes."""
+"""`glassgrad explain` and `glassgrad step` as a user runs them: what is printed, written and said of every error."""
 
 import json
 import os
