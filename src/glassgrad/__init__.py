@@ -28,6 +28,8 @@ from .spec import float32 as float
 from .spec import float64 as double
 from .spec import int32 as int
 from .spec import int64 as long
+from .tensor import Tensor as _Tensor
+from .view import install as _install
 
 if _typing.TYPE_CHECKING:
     from . import explain as explain
@@ -36,6 +38,15 @@ if _typing.TYPE_CHECKING:
 __version__ = "0.1.0"
 Size = tuple[_Any, ...]
 newaxis = None
+
+
+def _shown(given: _Any) -> str:
+    from .view import notebook
+
+    return notebook.of_tensor(given)
+
+
+_install(_Tensor, _shown)  # `_repr_html_`
 
 __all__ = [
     "GlassgradError", "Size", "autograd", "compile", "device", "double", "dtype", "e", "float", "functional", "inf",

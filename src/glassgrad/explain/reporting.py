@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,15 @@ from typing import Any
 import numpy as np
 
 from .. import report as r
-from ..errors import ArgumentError, GlassgradError
+from ..errors import ArgumentError
 from ..graph import Node
+from .answers import Known, shares, update_report, why_report
 from .entries import Entries, Index
 from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Product, Ref, Total, Whole, written
 from .naming import position, source_line
-from .paths import Factor, Why
-from .paths import Path as Way
 from .record import BACKWARD, FORWARD, LOSS
 from .sentences import FLAT
 from .steps import Step, statistics
-from .update import Update
 
 SMALL = 60
 """Entries of all parameters together up to which every one is explained."""
@@ -30,6 +29,8 @@ TOP_SMALL, TOP_LARGE, WAYS = 10, 5, 250
 """Paths that are listed for an entry of a small and of a large net; of very many entries about so many in all."""
 SHOWN = 5
 """Entries of largest size that are listed of an array."""
+GLANCE = 300
+"""Recorded values up to which a notebook shows every step."""
 LARGE = 2000
 """Entries of an array from which on a formula with numbers goes back by one op only: further back are sums of sums."""
 
@@ -64,9 +65,23 @@ def report_of(tape: Any, title: str = "", whys: Sequence[tuple[Any, Any]] | None
         graph=graph_of(tape),
         whys=tuple(why_report(tape.why(node, index, top), known) for node, index in asked if _explained(tape, node)),
         updates=tuple(update_report(tape.update(node, index)) for node, index in asked if _is_updated(tape, node)),
-        responsibility=_responsibility(tape, notes),
+        responsibility=shares(tape, notes) if _is_whole(tape) else None,
         notes=tuple(notes),
     )
+
+
+def glance_of(tape: Any) -> r.TapeReport:
+    """What a notebook shows of a tape: of a large one no single steps, as they take a while."""
+    if len(tape.records) <= GLANCE:
+        return report_of(tape, whys=())
+    counts = Counter(step.phase for step in tape.steps)
+    words = ", ".join(f"{counts[phase]} {phase}" for phase in r.PHASES if counts[phase])
+    note = f"{len(tape.steps)} steps ({words}): tape.html(path) shows them one by one."
+    graph = graph_of(tape)
+    loss = next((n for n in graph.nodes if n.role == "loss"), None)
+    value = math.nan if loss is None or loss.value.most is None else loss.value.most
+    text = "" if loss is None else f"{loss.name} = {loss.value.text}"
+    return r.TapeReport("", text, value, dict(tape.symbols.legend), (), graph, notes=(*_notes(tape), note))
 
 
 def _pattern(tape: Any) -> str:
@@ -87,8 +102,17 @@ def _notes(tape: Any) -> list[str]:
 # -- numbers and places ------------------------------------------------------------------------------------------------
 
 
-def summary(value: Any, flat: float | None = None) -> r.Summary:
-    """An array at a glance."""
+def summary(tape: Any, node: Node, flat: float | None = None) -> r.Summary:
+    """A value at a glance; what is shown at several places is looked through once."""
+    value = tape.value(node)
+    known = tape._once("_summaries", dict)
+    key = id(value), flat
+    if key not in known:
+        known[key] = _summary(value, flat)
+    return known[key]  # type: ignore[no-any-return]
+
+
+def _summary(value: Any, flat: float | None) -> r.Summary:
     found = statistics(value)
     return r.Summary(
         shape=tuple(map(int, value.shape)),
@@ -123,7 +147,7 @@ def _largest(value: Any, count: int = SHOWN) -> tuple[r.Entry, ...]:
     """The entries of largest size, those that are not finite first."""
     if value.size < 2:
         return ()
-    size = np.abs(value.ravel().astype(np.float64))
+    size = np.abs(value.ravel() if value.dtype.kind == "f" else value.ravel().astype(np.float64))
     size = np.where(np.isfinite(size), size, np.inf)
     count = min(count, size.size)
     some = np.argpartition(-size, count - 1)[:count] if count < size.size else np.arange(size.size)
@@ -194,6 +218,7 @@ def _harmful(tape: Any) -> set[Node]:
 
 def _step(tape: Any, step: Step, lost: bool) -> r.StepReport:
     entry = _entry(tape, step)
+    value = summary(tape, step.made, _flat(tape, step.node) if step.phase in (FORWARD, LOSS) else None)
     return r.StepReport(
         number=step.number,
         phase=step.phase,
@@ -207,10 +232,10 @@ def _step(tape: Any, step: Step, lost: bool) -> r.StepReport:
         numbers_latex="" if entry is None else plugged(entry).write(LATEX),
         entry=step.largest if step.value.size > 1 else (),
         entry_formula="" if entry is None else entry.write(TEXT),
-        result=step.result,
+        result=value.text,
         sentence=step.sentence,
         line=line(step.node),
-        value=summary(step.value, _flat(tape, step.node) if step.phase in (FORWARD, LOSS) else None),
+        value=value,
         node=_node(tape, step),
         operand=None if step.operand is None else tape.source(step.operand).id,
         lost=lost,
@@ -270,7 +295,7 @@ def graph_of(tape: Any) -> r.GraphReport:
     return r.GraphReport(
         nodes=tuple(_graph_node(tape, n, n in found, paths, homes.get(n, set())) for n in nodes),
         edges=tuple(
-            r.GraphEdge(a.id, b.id, k, summary(tape.value(sent[b, k])) if (b, k) in sent else None) for a, b, k in links
+            r.GraphEdge(a.id, b.id, k, summary(tape, sent[b, k]) if (b, k) in sent else None) for a, b, k in links
         ),
         roots=_outermost(tape, paths),
     )
@@ -291,8 +316,8 @@ def _graph_node(tape: Any, node: Node, computed: bool, paths: set[str], homes: s
         module=record.path if computed else owner,
         phase=tape.phase(node) if computed else FORWARD,
         line=line(node) if computed else r.Line(),
-        value=summary(tape.value(node), _flat(tape, node)),
-        gradient=None if gradient is None else summary(tape.value(gradient)),
+        value=summary(tape, node, _flat(tape, node)),
+        gradient=None if gradient is None else summary(tape, gradient),
     )
 
 
@@ -357,71 +382,7 @@ def _is_updated(tape: Any, node: Node) -> bool:
     return any(old is node and symbols.text(new) == symbols.text(node) + "′" for new, old in symbols.updated.items())
 
 
-Known = dict[tuple[Any, ...], r.FactorReport]
-
-
-def why_report(why: Why, known: Known | None = None) -> r.WhyReport:
-    """An entry's paths as plain data. Factors that are `known` from other entries' paths are not made again."""
-    text, latex = why.tape.symbols.gradient(why.node)
-    table: Known = {} if known is None else known
-    paths = tuple(_path(path, table) for path in why.paths)
-    return r.WhyReport(text, latex, why.node.id, why.index, why.value, paths, why.count, why.remainder)
-
-
-def _path(path: Way, known: Known) -> r.PathReport:
-    made = []
-    for factor in path.factors:
-        inner = tuple((f.node, f.index, f.operand, f.at) for f in factor.parts)
-        key = factor.node, factor.index, factor.operand, factor.at, inner
-        if key not in known:
-            known[key] = _factor(factor)
-        made.append(known[key])
-    return r.PathReport(tuple(made), path.product, str(path))
-
-
-def _factor(factor: Factor) -> r.FactorReport:
-    net = factor.why.net
-    last = factor.parts[-1] if factor.parts else factor
-    by = net.inputs[last.node][last.operand]
-    expr = factor.expr
-    top, bottom = _entry_latex(net, factor.node, factor.index), _entry_latex(net, by, factor.at)
-    return r.FactorReport(
-        op=factor.op,
-        module=factor.module,
-        of=factor.of,
-        by=factor.by,
-        formula=f"∂{factor.of}/∂{factor.by} = {expr.write(TEXT)}",
-        latex=rf"\frac{{\partial {top}}}{{\partial {bottom}}} = {expr.write(LATEX)}",
-        value=factor.value,
-        node=net.inside.get(factor.node, factor.node).id,
-        by_node=net.inside.get(by, by).id,
-    )
-
-
-def _entry_latex(net: Any, node: Node, index: Index) -> str:
-    name: str = net.tape.symbols.both(net.inside.get(node, node))[1]
-    mark = r"^{\circ}" if node not in net.tape.records else ""
-    return name + mark + (f"[{','.join(map(str, index))}]" if index else "")
-
-
-def update_report(update: Update) -> r.UpdateReport:
-    """An entry's way to its new value as plain data."""
-    moves = tuple(r.MoveReport(m.name, m.formula, m.latex, m.numbers, m.value) for m in update.moves)
-    return r.UpdateReport(update.name, update.index, update.old, update.new, update.rule, moves)
-
-
-def _responsibility(tape: Any, notes: list[str]) -> r.ResponsibilityReport | None:
-    """Every layer's share; None where no update was recorded, or not all of the way from the loss to the parameters."""
-    if not any(_is_updated(tape, node) for node in set(tape.symbols.updated.values())):
-        return None
-    if not _explained(tape, next(iter(tape.cotangents), tape.loss)):
-        return None
-    try:
-        found = tape.responsibility()
-    except GlassgradError as error:
-        notes.append(f"The layers' shares are not known: {error.asked}.")
-        return None
-    layers = tuple(
-        r.ShareReport(s.layer, s.parameters, s.first_order, s.measured, s.gradient, s.change) for s in found.layers
-    )
-    return r.ResponsibilityReport(layers, found.before, found.after, found.first_order, found.together)
+def _is_whole(tape: Any) -> bool:
+    """Whether an update was recorded, and all of the way from the loss to the parameters."""
+    updated = set(tape.symbols.updated.values())
+    return bool(tape.roots) and tape.loss in tape.records and any(_is_updated(tape, node) for node in updated)

@@ -11,13 +11,14 @@ from ..graph import Node
 from ..nn import Module
 from ..report import TapeReport
 from ..tensor import Tensor
-from ..view import html, json
+from ..view import html, json, notebook
+from ..view.picture import Picture
 from .derive import Derivation, derive
 from .missing import Missing, why_none
 from .net import Net
 from .paths import Why
 from .record import FORWARD, LOSS, Recording, as_index, place_of, recording
-from .reporting import report_of
+from .reporting import glance_of, graph_of, report_of
 from .responsibility import Responsibility, responsibility
 from .steps import Step, steps_of
 from .symbols import Symbols
@@ -125,6 +126,10 @@ class Tape(Recording):
 
         show(report_of(self, whys=()), whole=whole)
 
+    def graph(self) -> Picture:
+        """The computational graph as data (`.nodes`, `.edges`) and as a picture (`.svg(path)`)."""
+        return Picture(graph_of(self))
+
     def json(self, path: str | Path, title: str = "") -> Path:
         """Write the report as JSON; `glassgrad.view.json.read` reads it."""
         return json.write(self.report(title), path)
@@ -132,6 +137,9 @@ class Tape(Recording):
     def html(self, path: str | Path, title: str = "") -> Path:
         """Write the report as one page that a browser shows without a server or a network."""
         return html.write(self.report(title), path)
+
+    def _repr_html_(self) -> str:
+        return notebook.tape(glance_of(self) if self.records else None)
 
 
 class record:

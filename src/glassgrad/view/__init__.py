@@ -6,6 +6,8 @@ What a view needs beyond the core is imported when it is first used.
 from __future__ import annotations
 
 import importlib
+import math
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import GlassgradError
@@ -28,3 +30,20 @@ def needed(module: str, what: str) -> Any:
             f"{what} needs {module.partition('.')[0]}, which is not installed",
             fix=f"pip install 'glassgrad[{extra}]'",
         ) from error
+
+
+def written(value: float) -> str:
+    """A number to four digits, as formulas have it: 0.1417, 3, 1.2e−05."""
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    text = str(int(value)) if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def install(kind: Any, render: Callable[[Any], str]) -> None:
+    """Give a class of a room that knows nothing of this one its notebook form."""
+
+    def _repr_html_(self: Any) -> str:
+        return render(self)
+
+    kind._repr_html_ = _repr_html_

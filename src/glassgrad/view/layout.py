@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..report import GraphReport
 from . import needed
 
-VISIBLE, SLIM = 24, 8
+VISIBLE, SLIM = 28, 8
 """Items in the whole picture, and in a box, up to which boxes are open at first."""
 ALL = 64
 """Nodes of a graph up to which every box is open at first."""

@@ -130,7 +130,8 @@ function cardOf(b, cx, cy) {
   const path = data.boxes[b].path;
   const nodes = inside(b);
   const weights = nodes.filter((n) => data.nodes[n].role === "parameter");
-  const count = `${nodes.length - weights.length} values` + (weights.length ? `, ${weights.length} par.` : "");
+  const inner = nodes.length - weights.length;
+  const count = `${inner} ${inner === 1 ? "value" : "values"}` + (weights.length ? `, ${weights.length} par.` : "");
   const [w, h] = [SIZE.boxWidth, SIZE.boxHeight];
   const element = svg(
     "g", {

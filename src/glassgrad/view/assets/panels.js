@@ -117,11 +117,26 @@ function askWhy(node) {
 function whyPanel() {
   const nodes = data.nodes.map((_, n) => n).filter((n) => whysOf[n].length);
   if (!nodes.length) return el("p", { class: "empty" }, "No gradient was explained: no backward pass was recorded here.");
-  const list = el("div", { class: "parameters", role: "group", "aria-label": "Parameters" }, nodes.map((n) => el("button", {
-    type: "button", "aria-pressed": String(n === asked.node), title: fullName(data.nodes[n].name), onclick: () => askWhy(n),
-  }, math(data.nodes[n].math))));
+  const list = parametersOf(nodes);
   if (asked.node < 0) return [el("p", { class: "hint" }, "Whose gradient? Choose a parameter here or in the graph."), list];
   return [list, entriesOf(asked.node), asked.why >= 0 ? whyOf(data.whys[asked.why]) : el("p", { class: "hint" }, "Which entry?")];
+}
+
+// Few parameters stand in a row; many by their layers.
+function parametersOf(nodes) {
+  const button = (n) => el("button", {
+    type: "button", "aria-pressed": String(n === asked.node), title: fullName(data.nodes[n].name), onclick: () => askWhy(n),
+    "data-asks": n,
+  }, math(data.nodes[n].math));
+  const mark = { role: "group", "aria-label": "Parameters" };
+  if (nodes.length <= 12) return el("div", { class: "parameters", ...mark }, nodes.map(button));
+  const layers = new Map();
+  nodes.forEach((n) => layers.set(data.nodes[n].module, [...(layers.get(data.nodes[n].module) || []), n]));
+  const held = byId("tab-panel").querySelector(".layers");
+  const made = el("div", { class: "parameters layers", ...mark }, [...layers].map(([layer, each]) => el("div", {}, el("span", {}, layer), each.map(button))));
+  const top = held ? held.scrollTop : 0;
+  if (top) setTimeout(() => { made.scrollTop = top; }, 0);
+  return made;
 }
 
 // The gradient as the matrix that it is where every entry is explained, otherwise a list of entries.
