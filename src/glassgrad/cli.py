@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 FAILED, MISUSED, STOPPED = 1, 2, 130
 """Exit codes: what was asked for did not work; the command line is wrong; Ctrl-C."""
+MANY = 300
+"""Steps above which the debugger opens without explanations of single entries, which would take minutes."""
 
 
 def _version(asked: bool) -> None:
@@ -84,7 +86,7 @@ def explain(
     """Run a script to its N-th backward pass and show every number of that step: forward, loss, backward, update."""
     with _failing("explain"):
         run = _run("explain", script, arguments or [], at_step)
-        report = _report(run, script, why)
+        report = _report(run, script, why, entries=html is not None or json is not None)
         if html is None and json is None:
             from .view.text import show
 
@@ -108,7 +110,7 @@ def step(script: Script = None, arguments: Arguments = None, at_step: AtStep = 1
             _say("step", "the debugger needs a terminal", "use glassgrad explain where there is none")
             raise typer.Exit(FAILED)
         run = _run("step", script, arguments or [], at_step)
-        report = _report(run, script, None)
+        report = _report(run, script, None, entries=len(run.tape.steps) <= MANY)
         from .view.debugger import debug
 
         debug(report)
@@ -161,8 +163,8 @@ def _too_few(command: str, run: Run) -> NoReturn:
     raise typer.Exit(FAILED)
 
 
-def _report(run: Run, script: Path | None, why: str | None) -> Any:
-    """The recorded step as data; with the entry that was asked about, if any, else with those that a report chooses."""
+def _report(run: Run, script: Path | None, why: str | None, entries: bool) -> Any:
+    """The recorded step as data: with the entry that was asked about, or with those that a report chooses, or none."""
     from .explain.asked import NotThere, entry
     from .explain.reporting import report_of
 
@@ -170,7 +172,7 @@ def _report(run: Run, script: Path | None, why: str | None) -> Any:
     if run.error is not None:
         title += f", until {type(run.error).__name__} was raised"
     if why is None:
-        return report_of(run.tape, title)
+        return report_of(run.tape, title, None if entries else ())
     try:
         asked = [entry(run, why)]
     except NotThere as error:

@@ -190,7 +190,7 @@ def _summary(page: Page, step: StepReport) -> None:
     page.put(*parts, _size(step.value), first="    ", rest="      ")
     if step.lost:
         page.put("‼ nan or infinity appears here for the first time", first="      ", style="bold red")
-    if step.value.largest:
+    if step.value.largest and step.value.norm is not None:
         entries = ", ".join(f"{index(e.index)} {number(e.value)}" for e in step.value.largest[:3])
         page.put(f"largest {entries}", first="      ", rest="        ", style="dim")
     if step.phase == "update" and step.sentence:
