@@ -316,3 +316,22 @@ def test_before_backward_and_with_a_gradient():
     assert recorded(make).reason == "no backward"
     tape, held = article()
     assert tape.why_none(held["w1"]).reason == "fine"
+
+
+def test_values_have_the_names_of_their_variables():
+    """Also where there is no source to read, as in a program that was typed in, or compiled elsewhere."""
+    source = """
+z = x * 2
+def inner(x):
+    h = gg.tanh(x); h = h + 1
+    if (k := h * h).sum() > 0:
+        return k * 3
+y = inner(z)
+total, other = y.sum(), 1
+"""
+    space = {"gg": gg, "x": gg.tensor([1.0, 2.0], requires_grad=True)}
+    with gg.record() as tape:
+        exec(compile(source, "nowhere", "exec"), space)
+        space["total"].backward()
+    names = [step.name for step in tape.steps if step.phase in ("forward", "loss")]
+    assert names[:2] == ["z", "h"] and "k" in names and "h⁽²⁾" in names and "y" not in names, names

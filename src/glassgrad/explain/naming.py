@@ -3,7 +3,7 @@ symbols as a textbook has them, W1 and b1, for formulas."""
 
 from __future__ import annotations
 
-import ast
+import dis
 import functools
 import linecache
 import re
@@ -94,25 +94,6 @@ def held_in_frames(leaf: Node, frame: FrameType | None) -> tuple[str, Tensor] | 
     return None
 
 
-@functools.cache
-def assignments(filename: str) -> list[tuple[str, tuple[int, int, int, int]]]:
-    """The assignments of a file to one name: the name, and where the expression stands (lines and columns)."""
-    lines = linecache.getlines(filename)
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError):
-        return []
-    found = []
-    for node in ast.walk(tree):
-        value = getattr(node, "value", None)
-        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
-        if isinstance(node, (ast.AnnAssign, ast.NamedExpr)):
-            target = node.target
-        if isinstance(target, ast.Name) and value is not None:
-            found.append((target.id, (value.lineno, value.end_lineno, value.col_offset, value.end_col_offset)))
-    return found
-
-
 def position(where: Where | None) -> tuple[int | None, int | None, int | None, int | None] | None:
     """Which characters of the source made a node: line, end line, column, end column."""
     if where is None:
@@ -127,15 +108,32 @@ def _positions(code: CodeType) -> list[tuple[int | None, int | None, int | None,
 
 
 def assigned_name(where: Where | None) -> str:
-    """The variable that the expression at this place is put into; "" if it is only a part of one, or none."""
-    at = position(where)
-    if at is None or at[0] is None:
+    """The variable that the expression at this place is put into; "" if it is only a part of one, or none.
+
+    The instruction that follows says so; the source may be a notebook's cell, or not be there at all.
+    """
+    if where is None:
         return ""
-    assert where is not None
-    for name, place in assignments(where[0].co_filename):
-        if place == at:
-            return name
-    return ""
+    code, offset = where
+    return _stores(code).get(offset, "")
+
+
+@functools.lru_cache(maxsize=512)
+def _stores(code: CodeType) -> dict[int, str]:
+    """By the place of an instruction whose result goes straight into a variable, that variable."""
+    found = {}
+    steps = list(dis.get_instructions(code))
+    for place, step in enumerate(steps[1:], start=1):
+        if step.opname.startswith("STORE_FAST_"):  # two instructions in one
+            name = step.argval[0]
+        elif step.opname in ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"):
+            name = step.argval
+        else:
+            continue
+        kept = steps[place - 1].opname == "COPY"  # (y := x * 2) goes on as a value, too
+        for offset in range(steps[place - 1 - kept].offset, step.offset, 2):  # a call may be at any part of it
+            found[offset] = name
+    return found
 
 
 def source_line(where: Where | None) -> str:
