@@ -118,12 +118,21 @@ def arranged(items: list[str], links: Iterable[tuple[str, str]]) -> tuple[dict[s
         return {}, {}
     number = {name: k for k, name in enumerate(names)}
     igraph = needed("igraph", "the layout of a graph")
-    made = igraph.Graph(len(names), [(number[a], number[b]) for a, b in pairs], directed=True)
-    layers = _layers(made, names, [round(y) for _, y in made.layout_sugiyama(maxiter=1).coords])
-    found = made.layout_sugiyama(layers=layers, maxiter=200)
-    points = {name: (layers[k], float(found.coords[k][0])) for name, k in number.items()}
-    for (a, b), route in zip(pairs, found.edge_routing, strict=True):
-        points |= {f"{a}>{b} {k}": (round(float(y)), float(x)) for k, (x, y) in enumerate(route)}
+    whole = igraph.Graph(len(names), [(number[a], number[b]) for a, b in pairs], directed=True)
+    layers = _layers(whole, names, [round(y) for _, y in whole.layout_sugiyama(maxiter=1).coords])
+    points: dict[str, Point] = {}
+    below = 0.0
+    for part in whole.connected_components(mode="weak"):  # igraph mixes up the bends of several parts
+        made = whole.induced_subgraph(part)
+        found = made.layout_sugiyama(layers=[layers[k] - min(layers[p] for p in part) for k in part], maxiter=200)
+        first = min(layers[p] for p in part)
+        here = {names[k]: (layers[k], float(x)) for k, (x, _) in zip(part, found.coords, strict=True)}
+        for edge, route in zip(made.get_edgelist(), found.edge_routing, strict=True):
+            link = ">".join(names[part[end]] for end in edge)
+            here |= {f"{link} {k}": (round(float(y)) + first, float(x)) for k, (x, y) in enumerate(route)}
+        lift = below - min(y for _, y in here.values())
+        points |= {name: (layer, y + lift) for name, (layer, y) in here.items()}
+        below = max(y for _, y in points.values()) + 1
     points = _apart(points)
     bends: dict[str, list[Point]] = {}
     for name in points:

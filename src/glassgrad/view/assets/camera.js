@@ -13,7 +13,13 @@ function room() {
   return [Math.max(50, box.width), Math.max(50, box.height)];
 }
 
+// The figure is no higher than what is in it.
+function roomFor(scale) {
+  picture.root.style.setProperty("--most", `${Math.max(176, picture.size[1] * scale + 2.4 * EDGE)}px`);
+}
+
 function fit() {
+  roomFor(Math.min(1.2, (room()[0] - 2 * EDGE) / picture.size[0]));
   const [wide, high] = room();
   const [w, h] = picture.size;
   const scale = Math.min((wide - 2 * EDGE) / w, (high - 2 * EDGE) / h, 1.2);
@@ -26,8 +32,10 @@ function fit() {
 function start() {
   fit();
   if (picture.view.scale >= READABLE) return;
+  roomFor(1);
   const [, high] = room();
   const scale = Math.min(1, Math.max(READABLE, (high - 2 * EDGE) / picture.size[1]));
+  roomFor(scale);
   picture.view = { scale, x: EDGE, y: (high - picture.size[1] * scale) / 2 };
   picture.whole = false;
   move();

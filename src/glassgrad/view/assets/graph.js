@@ -113,7 +113,7 @@ function frameOf(b, [x, y], { wide, high }) {
         class: "title", tabindex: 0, role: "button", "aria-expanded": "true", "data-box": b,
         "aria-label": `module ${path}, open`, ...pressed(() => toggle(b)),
       },
-      svg("rect", { x: x + 1, y: y + 1, width: wide - 2, height: SIZE.title - 4, rx: 9, class: "bar" }),
+      svg("rect", { x: x + 3, y: y + 3, width: Math.min(wide - 6, 34 + short.length * 8), height: SIZE.title - 6, rx: 7, class: "bar" }),
       svg("text", { x: x + 12, y: y + 16 }, "▾ ", short.length * 7 > wide - 40 ? `${short.slice(0, Math.floor(wide / 8))}…` : short),
       svg("title", {}, path),
     ),
@@ -340,6 +340,7 @@ function toggle(b) {
   const before = placeOn(`b${b}`);
   picture.open[b] = !picture.open[b];
   build();
+  roomFor(picture.view.scale);
   const after = placeOn(`b${b}`);
   if (picture.whole) fit();
   else if (before && after) {

@@ -107,11 +107,11 @@ function fullName(name) {
 
 function askWhy(node) {
   asked.node = node;
-  asked.why = whysOf[node].length === 1 ? whysOf[node][0] : -1;
+  const size = (k) => Math.abs(Number(data.whys[k].value)) || 0;
+  asked.why = whysOf[node].reduce((best, k) => (size(k) > size(best) ? k : best));
   asked.path = asked.why >= 0 && data.whys[asked.why].paths.length ? 0 : -1;
   openTab("why");
-  const entry = byId("tab-panel").querySelector(".entries button, .entry-list button");
-  if (entry) entry.focus({ preventScroll: true });
+  focusEntry(asked.why);
 }
 
 function whyPanel() {
@@ -119,7 +119,7 @@ function whyPanel() {
   if (!nodes.length) return el("p", { class: "empty" }, "No gradient was explained: no backward pass was recorded here.");
   const list = parametersOf(nodes);
   if (asked.node < 0) return [el("p", { class: "hint" }, "Whose gradient? Choose a parameter here or in the graph."), list];
-  return [list, entriesOf(asked.node), asked.why >= 0 ? whyOf(data.whys[asked.why]) : el("p", { class: "hint" }, "Which entry?")];
+  return [list, entriesOf(asked.node), whyOf(data.whys[asked.why])];
 }
 
 // Few parameters stand in a row; many by their layers.

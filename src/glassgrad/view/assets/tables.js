@@ -14,7 +14,8 @@ function updatePanel() {
       ),
       el("ol", {}, update.moves.map(([formula, code, numbers, value]) => el(
         "li", {}, el("div", { class: "formula", tabindex: 0 }, math(data.strings[code])),
-        el("div", { class: "plugged" }, data.strings[numbers] === written(value) ? "" : `= ${data.strings[numbers]} `, el("b", {}, `= ${written(value)}`)),
+        data.strings[numbers] === written(value) ? null
+          : el("div", { class: "plugged" }, el("span", { class: "run" }, `= ${data.strings[numbers]}`), el("b", {}, `= ${written(value)}`)),
       ))),
     ))),
   ];
