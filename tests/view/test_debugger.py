@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("textual")
 
+from textual.containers import VerticalScroll
 from textual.widgets import Input, OptionList, Static, Tree
 
 import glassgrad as gg
@@ -152,9 +153,9 @@ def test_marks_of_forward_gradient_and_update():
     ids = {node.name: node.id for node in report.graph.nodes}
     start, middle, end, back = drives(report, [], ["p", "p", "n"], ["end"], ["end", "home"])
     assert start.labels[ids["y"]].startswith("  y"), "not computed yet"
-    assert middle.labels[ids["y"]].startswith("▶ y 0.6047 ∇−0.7906")
+    assert middle.labels[ids["y"]].startswith("▶ y 0.6047 ∇ −0.7906")
     assert middle.labels[ids["z1"]].startswith("● z1 1.1") and "∇" not in middle.labels[ids["z1"]]
-    assert "∇−0.02125" in end.labels[ids["w1"]] and "′" in end.labels[ids["w1"]]
+    assert "∇ −0.02125" in end.labels[ids["w1"]] and "′" in end.labels[ids["w1"]]
     assert back.labels == start.labels
 
 
@@ -280,6 +281,17 @@ def test_weights_before_and_after():
     assert "norm" in arrays and "→" in arrays
     bare = dataclasses.replace(article(), steps=tuple(s for s in article().steps if s.phase != "update"))
     assert any("No update was recorded" in text for text in drive(bare, "w").texts)
+
+
+def test_a_long_text_scrolls():
+    async def main():
+        app = Debugger(net())
+        async with app.run_test(size=(60, 14)) as pilot:
+            await pilot.press("w", "down", "down", "down")
+            await settle(app, pilot)
+            assert app.screen.query_one(VerticalScroll).scroll_y > 0
+
+    asyncio.run(main())
 
 
 def test_help_and_quit():

@@ -281,6 +281,7 @@ def test_names_are_only_text():
         ("y = f(a + b · c) + d", 14, ["y = f(a + b", "· c) + d"]),
         ("abcdefghijklmnop", 12, ["abcdefghijkl", "mnop"]),
         ("two words", 12, ["two words"]),
+        ("largest [1,2] 0.5, [3,4] 0.25", 24, ["largest [1,2] 0.5,", "[3,4] 0.25"]),
         ("", 10, [""]),
     ],
 )

@@ -26,25 +26,26 @@ LARGE = 150
 """Nodes above which the graph's modules are opened only where the walk comes by."""
 KEYS = "→ ← step  p P phase  l layer  g number  : stop  c run  w weights  ? help  q quit"
 HELP = """\
-→  n      the next step
-←  b      the step before
-p  P      the next phase, the phase before: forward, loss, backward, update
-l         to a layer
-g         to a step by its number
-:         stop where something happens:
-            norm < 1e-6    the norm of the gradient falls below
-            norm > 100     it rises above
-            nan            nan or infinity appears
-            op NAME        an op, such as tanh
-            module PATH    a layer is entered
-          clear takes all stops away, clear 2 the second
-c         run on to the next stop
-w         the weights before and after the update
-↑  ↓      scroll what is on the right
-q         quit
+→  n       the next step
+←  b       the step before
+p  P       the next phase, the phase before
+home end   the first step, the last
+l          to a layer
+g          to a step by its number
+:          stop where something happens:
+             norm < 1e-6   the gradient's norm falls below
+             norm > 100    it rises above
+             nan           nan or infinity appears
+             op NAME       an op, such as tanh
+             module PATH   a layer is entered
+             clear         no stops; clear 2: not the second
+c          run on to the next stop
+w          the weights before and after the update
+↑  ↓       scroll
+q          quit
 
-In the graph: ▶ where the step is, ● computed, · data and weights,
-∇ the gradient that has arrived (of arrays its norm), ′ updated."""
+The graph: ▶ here, ● computed, · data and weights,
+∇ gradient (of arrays its norm), ′ updated."""
 
 
 def debug(report: TapeReport) -> None:
@@ -148,7 +149,8 @@ class Debugger(App[None]):
         step = self.report.steps[self.place]
         count = len(self.report.steps)
         head = f" {step.phase.upper():<8}  step {step.number} of {count}   {self.report.loss}   {self.report.title}"
-        top = Text(clean(head), no_wrap=True, overflow="ellipsis", style=COLOURS.get(step.phase, ""))
+        head = clean(head).ljust(self.size.width)
+        top = Text(head, no_wrap=True, overflow="ellipsis", style=COLOURS.get(step.phase, ""))
         self.query_one("#top", Static).update(top)
         right = self.query_one("#right", VerticalScroll)
         width = max(20, right.scrollable_content_region.width or self.size.width * 6 // 10 - 4)
@@ -183,7 +185,7 @@ class Debugger(App[None]):
         words = shape(node.value.shape) if arrived and node.value.largest else clean(node.value.text)
         label.append(f" {words}" if there else "", style="not bold not reverse")
         if arrived and node.gradient is not None:
-            label.append(f" ∇{_size(node.gradient)}", style="not bold not reverse magenta")
+            label.append(f" ∇ {_size(node.gradient)}", style="not bold not reverse magenta")
         if updated and number >= updated:
             label.append(" ′", style="bold not reverse cyan")
         return label

@@ -108,6 +108,7 @@ class Show(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self._fill()
+        self.query_one(VerticalScroll).focus()  # so that the arrows scroll
 
     def on_resize(self) -> None:
         self._fill()

@@ -32,8 +32,8 @@ WIDEST = 120
 """Longer lines are hard to read, however wide the terminal is."""
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ", "0123456789-+()n", strict=True))
 LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₋₊₍₎", "0123456789-+()", strict=True))
-SIGNS = re.compile(r"[=+−·/∗⋆×≤≥<>]|->|→|if|else")
-"""Words that a line of a formula begins with rather than ends."""
+SIGNS = re.compile(r"[=+−·/∗⋆×≤≥<>]|->|→|if|else|\[[\d,]*\]")
+"""Words that a line begins with rather than ends: signs, and the index in front of a number."""
 
 
 DEEPER = {"(": 1, ")": -1}
