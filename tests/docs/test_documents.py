@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from tests.docs.document import ROOT, run_doctest
@@ -41,6 +42,16 @@ def test_code_blocks_run(file: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    for made in tmp_path.glob("*.svg"):  # pictures are drawn by the document's own code
+        shown = ROOT / "docs" / "pictures" / made.name
+        assert shown.exists() and labels(made) == labels(shown), f"draw {shown} anew: copy what {file.name} writes"
+
+
+def labels(picture: Path) -> list[str]:
+    """All that is written in a picture; where it stands is the layout library's business."""
+    return sorted(
+        "".join(text.itertext()) for text in ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}text")
+    )
 
 
 @pytest.mark.parametrize("file", LINKED, ids=name_of)
