@@ -187,22 +187,20 @@ def _is_slice(found: Access, shape: tuple[int, ...], count: int) -> bool:
 def _made_again(groups: list[Group], chains: list[Chain], fixed: set[Val]) -> list[Group]:
     """The groups, with those put in once more at the beginning of a chain that make what it would have to read from a
     chain before it. The chains are counted anew."""
-    readers = readers_of(groups)
+    readers = readers_of(groups)  # and from each copy on, what that reads
     again: dict[int, list[Group]] = {}
     for before, chain in itertools.combinations(chains, 2):
         maker = _Maker(groups, before, chain, readers, fixed)
-        for group in groups[before.first : before.stop]:
-            for val in group.stored:
-                maker.consider(val)
-        again.setdefault(chain.first, []).extend(maker.taken)
+        for val in maker.home:
+            maker.consider(val)
+        copies = maker.copies()
+        for base in [base for copy in copies for base in outside(copy)]:
+            readers[base].append(chain.first)
+        again.setdefault(chain.first, []).extend(copies)
     made: list[Group] = []
     places: list[int] = []
     for group in groups:
-        copies = again.get(group.number, [])
-        if copies:
-            chain = next(chain for chain in chains if chain.first == group.number)
-            read = {base for each in [*copies, *groups[chain.first : chain.stop]] for base in outside(each)}
-            made += [_copy(each, read) for each in copies]
+        made += again.get(group.number, [])
         places.append(len(made))
         made.append(group)
     for chain in chains:
@@ -213,12 +211,6 @@ def _made_again(groups: list[Group], chains: list[Chain], fixed: set[Val]) -> li
     return made
 
 
-def _copy(group: Group, read: set[Val]) -> Group:
-    """The same work once more, for those who read some of it."""
-    stored = [val for val in group.stored if val in read]
-    return Group(group.kind, 0, list(group.vals), dict(group.level), group.shape, group.reduced, stored)
-
-
 class _Maker:
     """What of one chain is made again for another."""
 
@@ -226,31 +218,33 @@ class _Maker:
         self, groups: list[Group], before: Chain, chain: Chain, readers: dict[Val, list[int]], fixed: set[Val]
     ) -> None:
         self.before, self.chain, self.readers, self.fixed = before, chain, readers, fixed
-        self.members = groups[before.first : before.stop]
+        members = groups[before.first : before.stop]
         self.users = groups[chain.first : chain.stop]
-        self.home = {val: group for group in self.members for val in group.stored}
-        self.taken: list[Group] = []
+        self.home = {val: group for group in members for val in group.stored}
+        self.taken: set[Group] = set()
 
     def consider(self, val: Val) -> None:
         """Have a value made again, if it can be and is worth it."""
-        if val.bytes < LARGE or not self._is_between(val):
+        if val.bytes < LARGE or not self._is_theirs(val) or max(self.readers[val]) < self.chain.first:
             return
         steps = self._steps(val)
         if steps is None or sum(summed(group.vals[0]) for group in steps) > DEEP:
             return
-        written = {each for group in steps for each in group.stored}
+        written = {each for group in steps for each in group.stored if self._is_theirs(each)}
         count = self.chain.slices
         if all(can_slice(g, count) for g in steps) and all(
             reads_slices(g, written, count) for g in [*steps, *self.users]
         ):
-            self.taken = sorted({*self.taken, *steps}, key=lambda group: group.number)
+            self.taken.update(steps)
 
-    def _is_between(self, val: Val) -> bool:
-        """Whether the one chain makes it, both need it, and nobody else does."""
-        reads = self.readers[val] if val not in self.fixed else []
-        first, stop = self.before.first, self.before.stop
-        later = [number for number in reads if not first <= number < stop]
-        return 0 < len(later) < len(reads) and all(self.chain.first <= number < self.chain.stop for number in later)
+    def _is_theirs(self, val: Val) -> bool:
+        """Whether the chain that makes a value needs it, and nobody else does but the other one."""
+        if val in self.fixed:
+            return False
+        later = [number for number in self.readers[val] if number >= self.before.stop]
+        return len(later) < len(self.readers[val]) and all(
+            self.chain.first <= number < self.chain.stop for number in later
+        )
 
     def _steps(self, val: Val) -> list[Group] | None:
         """The groups that make a value of what is in memory anyway when the chain begins; None if there are others."""
@@ -261,16 +255,22 @@ class _Maker:
             if group in steps:
                 continue
             steps[group] = None
-            for each in group.stored:
-                kept = each not in self.fixed and max(self.readers[each]) < self.before.stop
-                if not kept and not self._is_between(each):
-                    return None  # it would be written twice where others read it
             for base in outside(group):
-                if base in self.home:
+                if base in self.home and self._is_theirs(base):
                     stack.append(base)
                 elif base.op not in (INPUT, CONST) and max(self.readers[base]) < self.chain.first:
                     return None
         return list(steps)
+
+    def copies(self) -> list[Group]:
+        """The same work once more; of what it makes, that which the two chains alone need."""
+        taken = sorted(self.taken, key=lambda group: group.number)
+        read = {base for group in [*taken, *self.users] for base in outside(group)}
+        return [
+            Group(g.kind, 0, list(g.vals), dict(g.level), g.shape, g.reduced,
+                  [val for val in g.stored if val in read and self._is_theirs(val)])
+            for g in taken
+        ]  # fmt: skip
 
 
 def _keep_inside(groups: list[Group], chains: Sequence[Chain], fixed: set[Val]) -> None:
