@@ -143,3 +143,24 @@ def test_no_update_recorded():
         tape.update(net[0].weight, (0, 0))
     with pytest.raises(ArgumentError, match="no update was recorded"):
         tape.responsibility()
+
+
+@pytest.mark.parametrize("engine", ["native", "interpret"])
+def test_a_compiled_step_is_recorded_as_the_plain_function_runs(engine):
+    """And goes on compiled afterwards, with the numbers of a training that was never recorded."""
+    plain, _, step = training("Adam", {"lr": 0.05})
+    losses = [step().item() for _ in range(9)]
+    net, _, step = training("Adam", {"lr": 0.05})
+    compiled = gg.compile(step, engine=engine)
+    made = []
+    for number in range(9):
+        if number in (2, 5):
+            with gg.record() as tape:
+                made.append(compiled().item())
+            assert tape.why(net[0].weight, (0, 0)).value == net[0].weight.grad[0, 0].item()
+            assert tape.update(net[0].weight, (0, 0)).new == net[0].weight[0, 0].item()
+        else:
+            made.append(compiled().item())
+    assert made == pytest.approx(losses, rel=1e-10)
+    for a, b in zip(plain.parameters(), net.parameters(), strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), 1e-10)

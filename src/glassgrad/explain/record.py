@@ -234,8 +234,7 @@ class Recording:
             raise ArgumentError(
                 "no backward pass was recorded",
                 got=f"{len(self.records)} recorded values" if self.records else "nothing recorded",
-                fix="call loss.backward() inside the with block"
-                + ("; a compiled step must be recorded eagerly: call the plain function" if not self.records else ""),
+                fix="call loss.backward() inside the with block",
             )
         return self.roots[-1]
 
