@@ -1,7 +1,7 @@
 """What an explanation or a diagnosis says, as plain data: text, HTML, notebook and JSON render these.
 
-Nothing here knows of tensors or tapes. Every field is a string, a number, a list or one of these dataclasses, so that a report
-can be kept, sent and compared. Formulas stand twice: as text, in signs of Unicode, and as LaTeX.
+Nothing here knows of tensors or tapes. Every field is a string, a number, a tuple or one of these dataclasses, so that
+a report can be kept, sent and compared. Formulas stand twice: as text, in signs of Unicode, and as LaTeX.
 """
 
 from __future__ import annotations

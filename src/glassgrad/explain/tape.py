@@ -146,8 +146,8 @@ class record:
     """Record what is computed inside a ``with`` block, to ask about it later.
 
     A recording changes no number. Every value is kept, with its numbers; of several backward passes the last is the one
-    that is explained. A compiled step that is called inside runs as the plain function that it is. Other threads are not
-    recorded, and recordings do not nest.
+    that is explained. A compiled step that is called inside runs as the plain function that it is. Other threads are
+    not recorded, and recordings do not nest.
 
     Args:
         only: record only the modules whose path fits this pattern, such as ``"layer3.*"``, to save memory.
