@@ -150,6 +150,18 @@ def test_two_optimizers_and_clipping_between_belong_to_one_step(script):
     assert run.tape.steps[-1].module == "Adam"
 
 
+def test_a_step_of_some_parameters_ends_with_what_has_nothing_to_do_with_gradients(script):
+    """The others may be another optimizer's, so it does not end at once."""
+    run = script(
+        HEAD.format(rule="SGD(model[0].parameters(), lr=0.5)")
+        + "tests = []\n"
+        + LOOP.format(times=1)
+        + "    with gg.no_grad():\n        tests.append(model(x).mean())\n"
+    )
+    assert run.scopes[-1]["tests"] == []
+    assert [s.name for s in run.tape.steps if s.phase == "update"] == ["W1′", "b1′"]
+
+
 def test_the_rest_of_a_gan_step_is_not_recorded(script):
     run = script(
         """
@@ -228,7 +240,7 @@ def test_a_gradient_within_the_loss_is_no_backward_pass(script):
         import glassgrad as gg
         w = gg.tensor(2.0, requires_grad=True)
         opt = gg.optim.SGD([w], lr=0.1)
-        for _ in range(3):
+        for epoch in range(3):
             opt.zero_grad()
             y = w**3
             slope, = gg.autograd.grad(y, w, create_graph=True)
@@ -239,7 +251,7 @@ def test_a_gradient_within_the_loss_is_no_backward_pass(script):
         at_step=2,
     )
     assert run.error is None, run.traceback()
-    assert run.backwards == 2
+    assert run.backwards == 2 and run.scopes[-1]["epoch"] == 1
     assert "w′" in [s.name for s in run.tape.steps]
 
 

@@ -163,7 +163,7 @@ def _layers(page: Page, report: TapeReport, steps: Sequence[StepReport]) -> None
     parameters = {node.id for node in report.graph.nodes if node.role == "parameter"}
     for module, group in itertools.groupby(steps, key=lambda s: s.module):
         run = list(group)
-        numbers = f"step {run[0].number}" if len(run) == 1 else f"steps {run[0].number}–{run[-1].number}"
+        numbers = f"step {run[0].number}, {run[0].op}" if len(run) == 1 else f"steps {run[0].number}–{run[-1].number}"
         page.blank()
         page.put((module or "outside of layers", "bold"), (f"   {numbers}", "dim"), rest="    ")
         for step in run:
