@@ -449,7 +449,6 @@ losses = [step(x, t).item() for _ in range(6)]
 )
 
 
-@pytest.mark.xfail(strict=False, reason="a compiled step must run its plain function while it is observed")
 @pytest.mark.parametrize("rule", [SGD, ADAM])
 def test_a_compiled_step_is_recorded_as_the_plain_function_that_it_is(script, rule):
     run = script(COMPILED.format(rule=rule), at_step=4)
