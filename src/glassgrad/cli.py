@@ -66,9 +66,7 @@ def demo(
 
 
 Script = Annotated[Path | None, typer.Argument(help="A Python file that trains; without one, the article's net.")]
-Arguments = Annotated[
-    list[str] | None, typer.Argument(help="The script's own arguments, after --.", metavar="[-- ARGS]...")
-]
+Arguments = Annotated[list[str] | None, typer.Argument(help="The script's own arguments, after --.", metavar="-- ARGS")]
 AtStep = Annotated[int, typer.Option(min=1, help="Which backward pass of the script, counted from 1.")]
 
 
@@ -168,6 +166,8 @@ def _report(run: Run, script: Path | None, why: str | None, entries: bool) -> An
     from .explain.asked import NotThere, entry
     from .explain.reporting import report_of
 
+    if len(run.tape.steps) > MANY and sys.stderr.isatty():
+        typer.echo(f"glassgrad: explaining {len(run.tape.steps)} steps ...", err=True)
     title = "The article's net, one step" if script is None else f"{script}, backward pass {run.at_step}"
     if run.error is not None:
         title += f", until {type(run.error).__name__} was raised"

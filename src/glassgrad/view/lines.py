@@ -39,11 +39,11 @@ SIGNS = re.compile(r"[=+−·/∗⋆×≤≥<>]|->|→|if|else|\[[\d,]*\]")
 DEEPER = {"(": 1, ")": -1}
 
 
-def number(value: float) -> str:
-    """A number to four digits."""
+def number(value: float, digits: int = 4) -> str:
+    """A number to so many digits."""
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else "∞" if value > 0 else "−∞"
-    text = str(int(value)) if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+    text = str(int(value)) if value == int(value) and abs(value) < 1e6 else f"{value:.{digits}g}"
     return text.replace("-", "−")
 
 

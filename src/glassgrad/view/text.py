@@ -216,7 +216,7 @@ def _why(page: Page, why: WhyReport) -> None:
             known = factor.formula.endswith(f"= {number(factor.value)}")
             words: list[Part] = [factor.formula, *([] if known else [f" = {number(factor.value)}"])]
             if factor.module:
-                words.append((f"   in {factor.module}", "dim"))
+                words.append((f"   in layer {factor.module}", "dim"))
             page.put(*words, first=" " * 8, rest=" " * 10)
     listed = len(why.paths)
     if why.count > listed:
@@ -248,7 +248,8 @@ def _shares(page: Page, found: ResponsibilityReport) -> None:
     page.blank()
     page.rule("Responsibility: which layer did how much", style="blue")
     page.put(
-        "On this batch the loss goes from ", (number(found.before), "bold"), " to ", (number(found.after), "bold"),
+        "On this batch the loss goes from ", (number(found.before, 6), "bold"), " to ",
+        (number(found.after, 6), "bold"),
         f": {number(change)}. First order is gradient times change of the weights; measured is the loss with that "
         "layer's new weights alone.",
     )  # fmt: skip
