@@ -434,6 +434,38 @@ for epoch in range(4):
     assert [str(step) for step in run.tape.steps] == space["kept"][2]
 
 
+def test_a_thread_that_records_itself(script):
+    run = script(
+        HEAD.format(rule=SGD)
+        + """
+import threading
+from glassgrad.explain import record
+steps = []
+def count():
+    with record() as tape:
+        (model(x) ** 2).mean().backward()
+    steps.extend(tape.steps)
+    model(x).sum().backward()
+each = threading.Thread(target=count)
+each.start()
+each.join()
+"""
+        + LOOP.format(times=1)
+    )
+    assert run.error is None and run.reached
+    assert len(run.scopes[-1]["steps"]) > 5
+    assert run.elsewhere == 1, "what it records itself is its own business"
+
+
+def test_a_script_that_goes_to_another_folder(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    text = "import os\nos.chdir('there')\n" + training()
+    (tmp_path / "moving.py").write_text(text)
+    run = run_script("moving.py")
+    assert run.tape.steps[0].source == "y = model(x)"
+
+
 COMPILED = (
     HEAD
     + """

@@ -72,6 +72,7 @@ def run_script(path: str | Path, arguments: Sequence[str] = (), at_step: int = 1
         raise ArgumentError(
             f"there is no script {str(path)!r}", got="a folder" if path.is_dir() else "", fix="name a Python file"
         )
+    linecache.getlines(str(path))  # read now: the script may change its folder, or somebody the file
     return _run(path.read_bytes(), path, arguments, at_step)
 
 
@@ -136,6 +137,16 @@ class Elsewhere:
 
     def begins(self, outputs: Sequence[Node], seeds: Sequence[Node]) -> None:
         self.seen += 1
+
+    @contextmanager
+    def host(self, recording: Recording) -> Iterator[None]:
+        """The thread records for itself."""
+        STATE.observer, recording.on = recording, True
+        try:
+            yield
+        finally:
+            recording.on = False
+            del STATE.observer  # what all threads have holds again
 
     def arrived(self, node: Node, cotangent: Node) -> None: ...
     def passed(self, node: Node, index: int, part: Node) -> None: ...
