@@ -24,38 +24,45 @@ SPACE = "s"
 LETTERS = {short: name for name, short in (TOKENS | PARENTS).items()} | {GROWS: "mo", SPACE: "mspace"}
 
 FIRST = 0xE000
-"""Characters for private use stand for names while latex2mathml reads a formula: it sees one letter of each."""
-NAME = re.compile(r"\\(?:mathrm|operatorname)\{((?:[^{}\\]|\\[_%&#$ ])*)\}")
+"""Characters for private use stand for names and numbers while latex2mathml reads a formula, as one letter each."""
+NAME = re.compile(r"\\(?:mathrm|operatorname)\{((?:[^{}\\]|\\[_%&#$ ])*)\}|\d+(?:\.\d+)?")
+STAND_IN = re.compile("[\ue000-\uefff]")
 TWICE = re.compile(r"((?:\\[a-zA-Z]+|[^\W\d_]|[\uE000-\uEFFF])(?:([_^])\{[^{}]*\}))(?=\2)")
 
 
-@functools.lru_cache(maxsize=20_000)
 def short(latex: str, text: str = "") -> str:
     """A formula in the short form; what cannot be read as LaTeX as plain text."""
     if not latex:
         return ""
-    names: list[str] = []
+    words: list[str] = []
 
     def stand_in(found: re.Match[str]) -> str:
-        names.append(re.sub(r"\\(.)", r"\1", found[1]))
-        return "{" + chr(FIRST + len(names) - 1) + "}"
+        words.append(_token("n", found[0]) if found[1] is None else _token("i", re.sub(r"\\(.)", r"\1", found[1])))
+        return chr(FIRST + len(words) - 1)
 
-    convert = needed("latex2mathml.converter", "a formula in HTML").Converter
-    plain = NAME.sub(stand_in, latex)
-    try:
-        made = _short(convert().convert_to_element(TWICE.sub(r"{\1}", plain)), names)
-    except Exception:  # latex2mathml raises what it likes, IndexError among others, on what is not LaTeX
+    made = _form(NAME.sub(stand_in, latex)) if len(latex) < FIRST else None
+    if made is None:
         return _token("t", text or latex)
-    return made
+    return STAND_IN.sub(lambda found: words[ord(found[0]) - FIRST], made)
 
 
-def _short(element: Any, names: list[str]) -> str:
+@functools.lru_cache(maxsize=20_000)
+def _form(latex: str) -> str | None:
+    """The short form of a formula with stand-ins, which many formulas share."""
+    convert = needed("latex2mathml.converter", "a formula in HTML").Converter
+    try:
+        return _short(convert().convert_to_element(TWICE.sub(r"{\1}", latex)))
+    except Exception:  # latex2mathml raises what it likes, IndexError among others, on what is not LaTeX
+        return None
+
+
+def _short(element: Any) -> str:
     tag = element.tag.rpartition("}")[2]
     if tag in TOKENS:
-        return _leaf(element, TOKENS[tag], html.unescape(element.text or ""), names)
+        return _leaf(element, TOKENS[tag], html.unescape(element.text or ""))
     if tag == "mspace":
         return f"({SPACE})"
-    inner = [_short(child, names) for child in element]
+    inner = [_short(child) for child in element]
     if tag in ("math", "mrow", "mstyle", "mpadded"):
         return inner[0] if len(inner) == 1 else "(r" + "".join(inner) + ")"
     if tag not in PARENTS:
@@ -63,10 +70,9 @@ def _short(element: Any, names: list[str]) -> str:
     return f"({PARENTS[tag]}" + "".join(inner) + ")"
 
 
-def _leaf(element: Any, letter: str, text: str, names: list[str]) -> str:
-    for place, name in enumerate(names):
-        if text == chr(FIRST + place):
-            return _token("i", name)
+def _leaf(element: Any, letter: str, text: str) -> str:
+    if STAND_IN.fullmatch(text):
+        return text
     if letter == "o" and element.get("stretchy") == "true":
         letter = GROWS
     if letter == "i" and element.get("mathvariant") == "normal":

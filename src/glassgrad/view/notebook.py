@@ -80,9 +80,8 @@ def tape(report: TapeReport | None) -> str:
             rows = [(str(s.number), s.formula, s.numbers, s.result, s.sentence) for s in steps]
             title = f'<summary style="color:{COLOURS[phase]};cursor:pointer">{phase}: {len(steps)} steps</summary>'
             table = _table(("", "step", "with numbers", "result", ""), rows)
-            parts.append(
-                f"<details{' open' if phase == 'backward' and len(steps) <= OPEN else ''}>{title}{table}</details>"
-            )
+            mark = ' open="open"' if phase == "backward" and len(steps) <= OPEN else ""
+            parts.append(f"<details{mark}>{title}{table}</details>")
     return "".join(parts)
 
 

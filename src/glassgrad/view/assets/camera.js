@@ -51,13 +51,15 @@ function zoom(factor, at) {
   move();
 }
 
-// Bring an item into sight if it is not.
-function follow(key, quick) {
+// Bring items into sight that are not: all of them if they fit, else the last.
+function follow(keys, quick) {
   if (picture.whole) return;
-  const place = placeOn(key);
-  if (!place) return;
   const frame = picture.root.getBoundingClientRect();
-  const margin = Math.min(110, frame.width / 5);
+  const places = keys.map(placeOn).filter(Boolean);
+  if (!places.length) return;
+  const all = [Math.min, Math.min, Math.max, Math.max].map((pick, k) => pick(...places.map((each) => each[k])));
+  const place = all[2] - all[0] < frame.width - 8 ? all : places.at(-1);
+  const margin = Math.max(4, Math.min(110, (frame.width - (place[2] - place[0])) / 3));
   let [dx, dy] = [0, 0];
   const middle = [(place[0] + place[2]) / 2, (place[1] + place[3]) / 2];
   if (place[0] < frame.left + margin || place[2] > frame.right - margin) dx = frame.left + frame.width / 2 - middle[0];
@@ -120,7 +122,7 @@ function watchCamera() {
   root.addEventListener("focusin", (event) => {
     const item = event.target.closest("[data-node],[data-box]");
     if (item && item.matches(":focus-visible")) {
-      follow(item.dataset.node ? `n${item.dataset.node}` : `b${item.dataset.box}`);
+      follow([item.dataset.node ? `n${item.dataset.node}` : `b${item.dataset.box}`]);
     }
   });
 }

@@ -118,7 +118,7 @@ function frameOf(b, [x, y], { wide, high }) {
       svg("title", {}, path),
     ),
   );
-  picture.boxes[b] = { element, card: false };
+  picture.boxes[b] = { element: element.querySelector(".title"), card: false };
   return element;
 }
 

@@ -16,7 +16,7 @@ function go(step, quiet) {
   if (data.steps[now]) byId("place").replaceChildren(el("b", {}, `${now + 1}`), ` / ${data.steps.length} `, chip(data.steps[now].phase));
   refresh();
   const held = data.steps[now];
-  if (held && held.node >= 0) follow(visible(`n${held.operand >= 0 ? held.operand : held.node}`), quiet);
+  if (held && held.node >= 0) follow([held.node, held.operand].filter((n) => n >= 0).map((n) => visible(`n${n}`)), quiet);
   if (!quiet && said) byId("said").textContent = said;
 }
 
