@@ -237,6 +237,15 @@ def test_why_lists_the_paths_their_factors_and_the_update():
     assert joined("w1′ = w1 − lr · ∂L/∂w1 = 0.5 − 0.01 · (−0.02125) = 0.5002") in joined(text)
 
 
+def test_a_path_of_ones():
+    x = gg.tensor([1.0, 2.0], requires_grad=True)
+    with record() as tape:
+        loss = x.sum() + 1
+        loss.backward()
+    text = text_of(report_of(tape, "", [(x, 1)]), why=True)
+    assert re.search(r"^ +1  1$", text, re.MULTILINE)
+
+
 def test_why_says_what_is_not_listed():
     tape = tapes()["transformer"]
     weight = next(n for n in tape.cotangents if n.op is None and len(n.shape) == 2)

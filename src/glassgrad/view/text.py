@@ -210,14 +210,15 @@ def _why(page: Page, why: WhyReport) -> None:
     page.put(f"{ways} from the loss to it; each is a product of local derivatives, and they add up.", style="dim")
     for place, path in enumerate(why.paths, 1):
         page.blank()
-        head = path.numbers.rpartition(" = ")
-        page.put(head[0] or path.numbers, " = ", (number(path.product), "bold"), first=f"{place:>4}  ", rest=" " * 8)
+        factors = path.numbers.rpartition(" = ")[0]
+        words = [] if factors in ("", number(path.product)) else [factors, " = "]  # none are written where all are 1
+        page.put(*words, (number(path.product), "bold"), first=f"{place:>4}  ", rest=" " * 8)
         for factor in path.factors:
             known = factor.formula.endswith(f"= {number(factor.value)}")
-            words: list[Part] = [factor.formula, *([] if known else [f" = {number(factor.value)}"])]
+            local: list[Part] = [factor.formula, *([] if known else [f" = {number(factor.value)}"])]
             if factor.module:
-                words.append((f"   in layer {factor.module}", "dim"))
-            page.put(*words, first=" " * 8, rest=" " * 10)
+                local.append((f"   in layer {factor.module}", "dim"))
+            page.put(*local, first=" " * 8, rest=" " * 10)
     listed = len(why.paths)
     if why.count > listed:
         page.blank()
