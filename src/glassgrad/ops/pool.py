@@ -72,25 +72,30 @@ def max_pool_index(
 
 
 def _write(k: Any) -> Any:
-    """The first of the largest in each window; a nan before everything."""
-    f, p, x = k.f, k.val.params, k.val.ins[0]
-    space, moves = x.shape[2:], ("stride", "padding", "dilation")
-    with k.tasks(k.val.shape[:-1]) as lead, k.each(k.val.shape[-1:]) as last:
-        at = [*lead[2:], *last]
-        best, where = k.lowest(0), f.index(-1)
-        for place in itertools.product(*map(range, p["kernel"])):
+    """The first of the largest in each window; a nan before everything. Windows side by side are lanes of a vector."""
+    f, p, space = k.f, k.val.params, k.val.ins[0].shape[2:]
+    steps = list(zip(p["stride"], p["padding"], p["dilation"], strict=True))
+    last, shift, apart = steps.pop()
+    with k.tasks(k.val.shape[:-1]) as lead, k.lanes_along(k.val.shape[-1], 0) as lanes:
+        best = where = None
+        for *rows, column in itertools.product(*map(range, p["kernel"])):
             inside, flat, spot = k.true, k.zero, []
-            for i, q, size, (s, pad, d) in zip(at, place, space, zip(*(p[m] for m in moves), strict=True), strict=True):
+            for i, q, size, (s, pad, d) in zip(lead[2:], rows, space[:-1], steps, strict=True):
                 position = f.add(f.mul(i, f.index(s)), f.index(q * d - pad))
                 fits = f.compare("ult", position, f.index(size))
                 inside = f.bit_and(inside, fits)
                 spot.append(f.select(fits, position, k.zero))
                 flat = f.add(f.mul(flat, f.index(size)), spot[-1])
-            entry = k.entry(0, [*lead[:2], *spot])
-            first = f.compare("slt", where, k.zero)
+            entry = lanes.entries([*lead[:2], *spot], last, column * apart - shift, inside)
+            places = lanes.places(last, column * apart - shift)
+            inside = lanes.inside(places, inside)
+            flat = f.add(places, f.splat(f.mul(flat, f.index(space[-1])), places.type.lanes))
+            if best is None:
+                best, where = f.splat(k.lowest(0), places.type.lanes), f.const(-1, places.type)
+            first = f.compare("slt", where, f.zero(where.type))
             take = f.bit_and(inside, f.bit_or(first, k.exceeds(entry, best, last_nan=True)))
             best, where = f.select(take, entry, best), f.select(take, flat, where)
-        k.put([*lead, *last], where)
+        lanes.put(lead, where)
     return k.done()
 
 

@@ -13,7 +13,7 @@ from ..groups import Group, accesses
 from ..program import Val
 from .ir import Function, Module
 from .loops import Kernel
-from .space import indices_of, memory_type, product
+from .space import indices_of, lanes_for, memory_type, product
 from .values import I1, I64, PTR, Loop, Type, Value
 
 
@@ -206,6 +206,17 @@ class Mover:
             left = f.smaller(f.sub(f.index(columns), column), f.index(lanes))
             yield Part(self, columns, column, f.first_lanes(left, lanes))
 
+    @contextmanager
+    def lanes_along(self, count: int, number: int) -> Iterator[Lanes]:
+        """Like `each`, for places along the last dimension of the result, of which some are done at the same time."""
+        f = self.f
+        entry = memory_type(self.val.ins[number].dtype)
+        lanes = max(2, lanes_for(count, self.width // max(entry.bits, 8)))
+        with f.loop(self.zero, f.index(count), lanes) as turn:
+            turn.next()
+            left = f.smaller(f.sub(f.index(count), turn.index), f.index(lanes))
+            yield Lanes(self, number, entry.of(lanes), turn.index, f.first_lanes(left, lanes))
+
     # -- memory of the kernel's own ---------------------------------------------------------------------------------
 
     @contextmanager
@@ -270,6 +281,53 @@ class Part:
 
     def put(self, at: Sequence[Value], value: Value) -> None:
         self.f.store_masked(value, self.m.at(None, [*at, self.column]), self.mask)
+
+
+class Lanes:
+    """Places side by side along the last dimension of a result, each a lane; an operand's entries are looked for at
+    `step` times each place, and `shift`."""
+
+    def __init__(self, mover: Mover, number: int, wide: Type, first: Value, mask: Value) -> None:
+        self.m, self.f, self.number, self.wide, self.first, self.mask = mover, mover.f, number, wide, first, mask
+
+    def places(self, step: int, shift: int) -> Value:
+        """Where these entries are along the operand's last dimension."""
+        f, wide = self.f, I64.of(self.wide.lanes)
+        first = f.add(f.mul(self.first, f.index(step)), f.index(shift))
+        return f.add(f.splat(first, wide.lanes), f.mul(f.steps(wide), f.const(step, wide)))
+
+    def inside(self, places: Value, rows: Value) -> Value:
+        """Which of these places along the operand's last dimension there are: none in a row that is not there."""
+        f = self.f
+        size = f.const(self.m.val.ins[self.number].shape[-1], places.type)
+        return f.bit_and(f.compare("ult", places, size), f.splat(rows, self.wide.lanes))
+
+    def entries(self, at: Sequence[Value], step: int, shift: int, rows: Value) -> Value:
+        """The operand's entries in a row; 0 for those that are not there."""
+        f, lanes = self.f, self.wide.lanes
+        found = access(self.m.val.ins[self.number])
+        assert found is not None
+        if found.base.number is not None:
+            return f.const(found.base.number, self.wide)
+        start = self.m.at(self.number, [*at, self.m.zero])
+        if found.strides[-1] == 1 and step <= 2:  # what lies between is loaded too
+            parts = []
+            for part in range(step):
+                first = f.add(f.mul(self.first, f.index(step)), f.index(shift + part * lanes))
+                there = f.add(f.splat(first, lanes), f.steps(I64.of(lanes)))
+                here = f.make(f"getelementptr {self.wide.scalar}, {start}, {first}", PTR)
+                parts.append(f.load_masked(here, self.inside(there, rows), f.zero(self.wide)))
+            return f.shuffle(parts[0], parts[-1], range(0, step * lanes, step))
+        places = self.places(step, shift)
+        apart = f.mul(places, f.const(found.strides[-1], places.type))
+        pointers = f.make(f"getelementptr {self.wide.scalar}, {start}, {apart}", Type("ptr", lanes))
+        return f.gather(pointers, self.inside(places, rows), f.zero(self.wide))
+
+    def put(self, at: Sequence[Value], value: Value) -> None:
+        """Write them, as entries of the result."""
+        kind = self.m.type.kind
+        value = value if value.type.kind == kind else self.f.convert("sext", value, kind)
+        self.f.store_masked(value, self.m.at(None, [*at, self.first]), self.mask)
 
 
 def _xor(f: Function, *words: Value) -> Value:
