@@ -113,6 +113,13 @@ def test_what_the_script_prints_comes_first(run):
     assert done.stdout.startswith("mine\n")
 
 
+def test_a_step_without_an_update_says_so(run):
+    text = TRAIN.replace("        opt.step()", "        if epoch % 2: opt.step()")
+    assert "there is no update" in flat(run("explain", "some.py", some=text).stdout)
+    text = run("explain", "some.py", "--at-step", "2").stdout
+    assert "4  Update" in text and "there is no update" not in flat(text)
+
+
 def test_the_scripts_own_arguments(run):
     text = "import sys\nassert sys.argv == ['own.py', '--epochs', '3', 'x'], sys.argv\n" + TRAIN
     assert run("explain", "own.py", "--", "--epochs", "3", "x", own=text).exit_code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -171,13 +172,17 @@ def _report(run: Run, script: Path | None, why: str | None, entries: bool) -> An
     title = "The article's net, one step" if script is None else f"{script}, backward pass {run.at_step}"
     if run.error is not None:
         title += f", until {type(run.error).__name__} was raised"
-    if why is None:
-        return report_of(run.tape, title, None if entries else ())
-    try:
-        asked = [entry(run, why)]
-    except NotThere as error:
-        _misused("explain", error.asked, error.fix)
-    return report_of(run.tape, title, asked)
+    asked: Any = None if entries else ()
+    if why is not None:
+        try:
+            asked = [entry(run, why)]
+        except NotThere as error:
+            _misused("explain", error.asked, error.fix)
+    report = report_of(run.tape, title, asked)
+    if run.error is None and not any(each.phase == "update" for each in report.steps):
+        note = "No optimizer took a step between this backward pass and the next, so there is no update."
+        report = replace(report, notes=(*report.notes, note))
+    return report
 
 
 def _write(report: Any, view: str, path: Path) -> None:
