@@ -95,6 +95,26 @@ def broken() -> Any:
     return tape
 
 
+def chain() -> Any:
+    """Many values in no module: nothing can be closed."""
+    y = gg.tensor(0.5, requires_grad=True)
+    with gg.record() as tape:
+        for _ in range(60):
+            y = gg.tanh(y)
+        y.backward()
+    return tape
+
+
+def update_alone() -> Any:
+    """Nothing but an optimizer's step: a graph without nodes."""
+    w = gg.tensor([1.0, 2.0], requires_grad=True)
+    (w * w).sum().backward()
+    optimizer = gg.optim.SGD([w], lr=0.1)
+    with gg.record() as tape:
+        optimizer.step()
+    return tape
+
+
 def masked() -> Any:
     """Infinities that do no harm: they mask a softmax."""
     w = gg.tensor([1.0, 2.0, 3.0], requires_grad=True)

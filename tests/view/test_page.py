@@ -410,6 +410,15 @@ def test_the_page_fits_its_window(open_page: Any, width: int, height: int) -> No
         assert stage["height"] >= 150
 
 
+@pytest.mark.parametrize("make", [nets.chain, nets.update_alone, nets.masked])
+def test_unusual_steps_are_shown(open_page: Any, make: Any) -> None:
+    page, key = open_page(make), keys()
+    page.press(key.END, "p", "p", "0", "+", "-")
+    for tab in ("why", "update", "shares", "legend"):
+        page.find(f"#tab-{tab}").click()
+    assert page.text("#step")
+
+
 def test_nan_is_shown_where_it_begins(open_page: Any) -> None:
     page = open_page(nets.broken)
     assert page.find("#notes").get_attribute("open") is not None

@@ -14,6 +14,8 @@ from . import written
 ROWS, COLUMNS = 8, 8
 """Entries of a tensor that are shown along each of its last two axes."""
 PATHS = 12
+DRAWN = 500
+"""Nodes of a graph up to which a tape shows it; `tape.graph()` draws any."""
 OPEN = 24
 """Steps of the backward pass that are open at first."""
 COLOURS = {"forward": "#2a5d9f", "loss": "#79439a", "backward": "#ab4a12", "update": "#2b7350"}
@@ -72,7 +74,7 @@ def tape(report: TapeReport | None) -> str:
 
     parts = [f"<div><b>{escape(report.loss)}</b></div>"] if report.loss else []
     parts += [f'<div style="{NOTE}">{escape(note)}</div>' for note in report.notes]
-    parts.append(Picture(report.graph)._repr_html_() if report.graph.nodes else "")
+    parts.append(Picture(report.graph)._repr_html_() if 0 < len(report.graph.nodes) <= DRAWN else "")
     parts.append(_legend(report.legend))
     for phase in PHASES:
         steps = [s for s in report.steps if s.phase == phase]

@@ -146,6 +146,7 @@ function place(number, items, layers, packed) {
     top = Math.min(top, item.y - (real ? item.high / 2 : 0));
     bottom = Math.max(bottom, item.y + (real ? item.high / 2 : 0));
   }
+  if (!items.size) [top, bottom] = [0, 0];
   const inner = number > 0;
   const down = (inner ? SIZE.title + SIZE.side / 2 : 0) - top;
   let x = inner ? SIZE.side : 0;

@@ -173,12 +173,12 @@ function focusEntry(k) {
 
 function whyOf(why) {
   const shown = why.paths.length;
-  const of = typeof why.count === "number" && why.count > shown ? `${shown} of ${written(why.count)} paths` : `${shown} ${shown === 1 ? "path" : "paths"}`;
+  const of = typeof why.count === "number" && why.count > shown ? `${shown} of ${many(why.count)} paths` : `${shown} ${shown === 1 ? "path" : "paths"}`;
   const head = el("p", { class: "sum" }, math(why.math), el("span", { class: "entry" }, why.index.length ? `[${why.index.join(",")}]` : ""), " = ", el("b", {}, written(why.value)), ` by ${of}`);
   const most = Math.max(...why.paths.map(([product]) => Math.abs(Number(product)) || 0)) || 1;
   const rows = why.paths.map(([product, factors], k) => pathOf(product, factors, k, most));
   const rest = typeof why.count === "number" && why.count > shown
-    ? el("p", { class: "rest" }, `The other ${written(why.count - shown)} paths add up to ${written(why.remainder)}.`) : null;
+    ? el("p", { class: "rest" }, `The other ${many(why.count - shown)} paths add up to ${written(why.remainder)}.`) : null;
   return el("div", { class: "why" }, head, el("ol", { class: "paths" }, rows), rest);
 }
 

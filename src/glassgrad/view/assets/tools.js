@@ -103,6 +103,13 @@ function written(value) {
   return text.replaceAll("-", "−");
 }
 
+// How many paths there are: beyond a million as a power of ten.
+function many(value) {
+  if (typeof value !== "number" || value < 1e6) return written(value);
+  const [front, power] = value.toExponential(1).split("e+");
+  return `${front}·10${[...power].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("")}`;
+}
+
 function percent(share) {
   return `${written(Number((share * 100).toPrecision(2)))} %`;
 }
