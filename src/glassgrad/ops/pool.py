@@ -77,7 +77,7 @@ def _write(k: Any) -> Any:
     steps = list(zip(p["stride"], p["padding"], p["dilation"], strict=True))
     last, shift, apart = steps.pop()
     with k.tasks(k.val.shape[:-1]) as lead, k.lanes_along(k.val.shape[-1], 0) as lanes:
-        best = where = None
+        best, where = f.splat(k.lowest(0), lanes.wide.lanes), lanes.places(0, -1)
         for *rows, column in itertools.product(*map(range, p["kernel"])):
             inside, flat, spot = k.true, k.zero, []
             for i, q, size, (s, pad, d) in zip(lead[2:], rows, space[:-1], steps, strict=True):
@@ -89,9 +89,7 @@ def _write(k: Any) -> Any:
             entry = lanes.entries([*lead[:2], *spot], last, column * apart - shift, inside)
             places = lanes.places(last, column * apart - shift)
             inside = lanes.inside(places, inside)
-            flat = f.add(places, f.splat(f.mul(flat, f.index(space[-1])), places.type.lanes))
-            if best is None:
-                best, where = f.splat(k.lowest(0), places.type.lanes), f.const(-1, places.type)
+            flat = f.add(places, f.splat(f.mul(flat, f.index(space[-1])), lanes.wide.lanes))
             first = f.compare("slt", where, f.zero(where.type))
             take = f.bit_and(inside, f.bit_or(first, k.exceeds(entry, best, last_nan=True)))
             best, where = f.select(take, entry, best), f.select(take, flat, where)
