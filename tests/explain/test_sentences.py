@@ -41,6 +41,7 @@ def test_where_it_is_not():
     forward = next(s for s in tape.steps if s.op == "tanh")
     assert "flat" not in forward.sentence.replace(REGISTRY["tanh"].says, "")
     assert "goes on almost as it is" in backward(tape, "∂L/∂x").sentence
+    assert "flat" not in backward(through(gg.sigmoid, 2.0), "∂L/∂x").sentence  # a tenth is not nothing
     assert "steep" in backward(through(gg.exp, 2.0), "∂L/∂x").sentence
 
 

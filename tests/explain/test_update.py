@@ -110,6 +110,17 @@ def test_clipping_is_a_move_of_its_own(clip):
     assert "clipped" in sentence
 
 
+def test_the_norm_that_clipping_goes_by_is_a_move():
+    net, _, step = training("SGD", {"lr": 0.1}, clip=lambda ps: nn.utils.clip_grad_norm_(ps, 1e9))
+    with gg.record() as tape:
+        step()
+    total = sum(float((p.grad**2).sum()) for p in net.parameters())
+    names = [m.name for m in tape.update(net[0].weight, (1, 2)).moves]
+    (shared,) = [m for m in tape.update(net[0].weight, (1, 2)).moves if m.name.startswith("S")]
+    assert shared.value == pytest.approx(total, rel=1e-12)
+    assert names.index(shared.name) < next(k for k, name in enumerate(names) if name.startswith("clipped"))
+
+
 def test_rates_and_counts_have_their_names():
     net, _, step = training("AdamW", {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.2})
     for _ in range(2):
