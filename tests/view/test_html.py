@@ -76,7 +76,7 @@ def test_the_gpt_fits_in_two_megabytes(tmp_path: Path, monkeypatch: pytest.Monke
     assert {row[0] for row in found["whys"]["rows"]}, "its parameters are explained"
     shown = sum(len(box["nodes"]) for box in found["boxes"] if box["open"])
     assert shown < 60, "blocks are closed at first"
-    assert took < 30, "on an idle machine it takes a third of that"
+    assert took < 40, "on an idle machine it takes a quarter of that"
     for name in [name for name in sys.modules if name == "works" or name.startswith("works.")]:
         monkeypatch.delitem(sys.modules, name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ import pytest
 from tests.view import nets
 
 import glassgrad as gg
+from glassgrad.view import notebook
 
 
 def cells(shown: str) -> list[list[str]]:
@@ -76,6 +78,18 @@ def test_a_tape_shows_its_steps_by_phase() -> None:
     ]  # fmt: skip
     assert "z1 = x · w1 + b1" in shown
     assert "<svg" in shown
+
+
+def test_words_of_the_user_are_text() -> None:
+    report = nets.formula().report()
+    step = replace(report.steps[0], formula="<script>", numbers="<script>", sentence="<script>", result="<script>")
+    legend = {"<script>": "<script>"}
+    shown = notebook.tape(replace(report, steps=(step,), loss="<script>", notes=("<script>",), legend=legend))
+    factor = replace(report.whys[0].paths[0].factors[0], formula="<script>", module="<script>")
+    path = replace(report.whys[0].paths[0], factors=(factor,), numbers="<script>")
+    shown += notebook.why(replace(report.whys[0], name="<script>", paths=(path,)))
+    assert "<script" not in shown
+    assert shown.count("&lt;script&gt;") == 12
 
 
 def test_an_empty_tape() -> None:

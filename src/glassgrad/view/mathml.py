@@ -65,9 +65,7 @@ def _short(element: Any) -> str:
     inner = [_short(child) for child in element]
     if tag in ("math", "mrow", "mstyle", "mpadded"):
         return inner[0] if len(inner) == 1 else "(r" + "".join(inner) + ")"
-    if tag not in PARENTS:
-        raise ValueError(f"no {tag} in formulas")
-    return f"({PARENTS[tag]}" + "".join(inner) + ")"
+    return f"({PARENTS[tag]}" + "".join(inner) + ")"  # any other element is no formula
 
 
 def _leaf(element: Any, letter: str, text: str) -> str:
