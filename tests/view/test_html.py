@@ -168,9 +168,19 @@ def test_a_module_that_runs_twice_is_one_box() -> None:
     assert places.keys() == {"n0", "b1", "n3", "n5"}
 
 
+def test_a_chain_is_straight() -> None:
+    (box,) = layout(graph((0, 1), (9, 1), (1, 2), (8, 2), (2, 3), (7, 3), (3, 4)))
+    names = {
+        node.name: f"n{k}" for k, node in enumerate(graph((0, 1), (9, 1), (1, 2), (8, 2), (2, 3), (7, 3), (3, 4)).nodes)
+    }
+    heights = [box.places[names[f"v{k}"]][1] for k in (1, 2, 3, 4)]
+    assert max(heights) - min(heights) < 0.2
+
+
 def test_spread_keeps_order_and_distance() -> None:
-    assert spread([0.0, 0.0, 5.0], [1.0, 1.0, 1.0]) == [-0.5, 0.5, 5.0]
-    assert spread([3.0, 1.0], [2.0, 4.0]) == [0.5, 3.5]
+    assert spread([0.0, 0.0, 5.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]) == [-0.5, 0.5, 5.0]
+    assert spread([3.0, 1.0], [2.0, 4.0], [1.0, 1.0]) == [0.5, 3.5]
+    assert spread([0.0, 0.0], [1.0, 1.0], [3.0, 1.0]) == [-0.25, 0.75], "the heavier gives way less"
     assert arranged([], []) == ({}, {})
 
 

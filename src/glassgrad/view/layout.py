@@ -6,6 +6,7 @@ that a page can close and open boxes without a layout of its own: it packs them 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,9 @@ VISIBLE, SLIM = 28, 8
 """Items in the whole picture, and in a box, up to which boxes are open at first."""
 ALL = 64
 """Nodes of a graph up to which every box is open at first."""
+
+LIGHT, TURNS = 0.02, 9
+"""How little leaves pull at what uses them; how often heights are balanced."""
 
 Point = tuple[int, float]
 """A layer, from left to right, and a place within it."""
@@ -133,41 +137,60 @@ def arranged(items: list[str], links: Iterable[tuple[str, str]]) -> tuple[dict[s
         lift = below - min(y for _, y in here.values())
         points |= {name: (layer, y + lift) for name, (layer, y) in here.items()}
         below = max(y for _, y in points.values()) + 1
-    points = _apart(points)
-    bends: dict[str, list[Point]] = {}
-    for name in points:
+    bends: dict[str, list[str]] = {}
+    for name in sorted(points, key=lambda name: points[name][0]):
         link, _, bend = name.partition(" ")
         if bend:
-            bends.setdefault(link, []).append(points[name])
-    return {name: points[name] for name in names}, {link: sorted(found) for link, found in bends.items()}
+            bends.setdefault(link, []).append(name)
+    points = _settled(points, [[a, *bends.get(f"{a}>{b}", []), b] for a, b in pairs])
+    routes = {link: [points[bend] for bend in found] for link, found in bends.items()}
+    return {name: points[name] for name in names}, routes
 
 
-def _apart(points: dict[str, Point]) -> dict[str, Point]:
-    """The same order, at least 1 apart within each layer: igraph may put two at the same place."""
+def _settled(points: dict[str, Point], routes: list[list[str]]) -> dict[str, Point]:
+    """Linked items at the same height as far as the order allows, at least 1 apart within each layer. What nothing was
+    computed before, such as a parameter, makes way: the chain of what is computed stays straight."""
     layers: dict[int, list[str]] = {}
     for name in sorted(points, key=lambda name: points[name][1]):
         layers.setdefault(points[name][0], []).append(name)
-    made: dict[str, Point] = {}
-    for layer, names in layers.items():
-        found = spread([points[name][1] for name in names], [1.0] * len(names))
-        made |= {name: (layer, round(y, 3)) for name, y in zip(names, found, strict=True)}
-    return {name: made[name] for name in points}
+    inner = {name for route in routes for name in route[1:]}
+    weight = {name: 1.0 if name in inner else LIGHT for name in points}
+    near: dict[str, list[tuple[str, float]]] = {name: [] for name in points}
+    for route in routes:
+        for a, b in itertools.pairwise(route):
+            near[b].append((a, weight[a]))
+            near[a].append((b, 1.0))
+    place = {name: y for name, (_, y) in points.items()}
+    order = [layers[layer] for layer in sorted(layers)]
+    for turn in range(TURNS + 1):
+        for names in order if turn % 2 else reversed(order):
+            wanted = [_drawn(place, near[name], name) if turn else place[name] for name in names]
+            found = spread(wanted, [1.0] * len(names), [weight[name] for name in names])
+            place |= zip(names, found, strict=True)
+    return {name: (layer, round(place[name], 3)) for name, (layer, _) in points.items()}
 
 
-def spread(wanted: list[float], sizes: list[float]) -> list[float]:
+def _drawn(place: dict[str, float], near: list[tuple[str, float]], name: str) -> float:
+    """The height that an item's neighbours draw it to."""
+    total = sum(weight for _, weight in near)
+    return sum(place[other] * weight for other, weight in near) / total if total else place[name]
+
+
+def spread(wanted: list[float], sizes: list[float], weights: list[float]) -> list[float]:
     """Centres as near as can be to those wanted, in the same order, without overlap (pool adjacent violators)."""
     offset, total = [], 0.0
     for k, size in enumerate(sizes):
         total += (sizes[k - 1] + size) / 2 if k else 0.0
         offset.append(total)
-    blocks: list[tuple[float, int]] = []  # the mean of a run that stands close together, and its length
-    for want, back in zip(wanted, offset, strict=True):
-        mean, count = want - back, 1
+    blocks: list[tuple[float, float, int]] = []  # the mean of a run that stands close together, its weight and length
+    for want, back, weight in zip(wanted, offset, weights, strict=True):
+        mean, heavy, count = want - back, weight, 1
         while blocks and blocks[-1][0] >= mean:
-            before, length = blocks.pop()
-            mean, count = (before * length + mean * count) / (length + count), length + count
-        blocks.append((mean, count))
-    flat = [mean for mean, count in blocks for _ in range(count)]
+            before, more, length = blocks.pop()
+            mean = (before * more + mean * heavy) / (more + heavy)
+            heavy, count = heavy + more, count + length
+        blocks.append((mean, heavy, count))
+    flat = [mean for mean, _, count in blocks for _ in range(count)]
     return [mean + back for mean, back in zip(flat, offset, strict=True)]
 
 

@@ -123,9 +123,9 @@ def _wire(
     back = [e.gradient for e in edges if e.gradient is not None]
     words = {_brief(graph.nodes[place[e.source]].value) for e in edges}
     if len(words) == 1 and gap >= 12:
-        made.append(_text(tip - 10, end - 5, words.pop(), SOFT, 10, "end"))
+        made.append(_text(tip - 10, end - 4, words.pop(), SOFT, 10, "end"))
     if len(back) == 1 and gap >= 22:
-        made.append(_text(tip - 10, end + 13, _brief(back[0]), BACK, 10, "end"))
+        made.append(_text(tip - 10, end + 10, _brief(back[0]), BACK, 10, "end"))
     return "".join(made)
 
 
