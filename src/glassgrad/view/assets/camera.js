@@ -3,9 +3,12 @@
 const EDGE = 26;
 const READABLE = 0.66;
 
-function move() {
+// Only steps glide: what one does oneself is to be seen at once.
+function move(glides = false) {
   const { x, y, scale } = picture.view;
-  if (picture.layer) picture.layer.setAttribute("transform", `translate(${x},${y}) scale(${scale})`);
+  if (!picture.layer) return;
+  picture.layer.classList.toggle("glide", glides);
+  picture.layer.setAttribute("transform", `translate(${x},${y}) scale(${scale})`);
 }
 
 function room() {
@@ -67,8 +70,7 @@ function follow(keys, quick) {
   if (!dx && !dy) return;
   picture.view.x += dx;
   picture.view.y += dy;
-  picture.layer.classList.toggle("glide", !quick);
-  move();
+  move(!quick);
 }
 
 function watchCamera() {
@@ -78,7 +80,6 @@ function watchCamera() {
   root.addEventListener("wheel", (event) => {
     event.preventDefault();
     const box = root.getBoundingClientRect();
-    picture.layer.classList.remove("glide");
     zoom(Math.exp(-event.deltaY * 0.0016), [event.clientX - box.left, event.clientY - box.top]);
   }, { passive: false });
   root.addEventListener("pointerdown", (event) => {
@@ -94,7 +95,6 @@ function watchCamera() {
     if (far > 5 && !picture.dragged) {
       picture.dragged = true;
       root.setPointerCapture(event.pointerId);
-      picture.layer.classList.remove("glide");
     }
     if (!picture.dragged) return;
     if (fingers.size === 2) pinch(event, before);
