@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.view import nets
 
@@ -205,3 +206,23 @@ def test_detached_values_keep_their_edge() -> None:
     graph = tape.report().graph
     made = next(node for node in graph.nodes if node.op == "mul")
     assert any(edge.source == made.id for edge in graph.edges), "the value still comes from there"
+
+
+@pytest.mark.parametrize("kind", ["plain", "ties", "whole", "lost"])
+@pytest.mark.parametrize("entries", [3, 4096, 4097, 50_003])
+def test_the_largest_entries_are_found_without_sorting(entries: int, kind: str) -> None:
+    rng = np.random.default_rng(entries)
+    value: Any = rng.standard_normal(entries).astype(np.float32)
+    if kind == "ties":
+        value = np.sign(value)
+    if kind == "whole":
+        value = rng.integers(-9, 9, entries)
+    if kind == "lost":
+        value[entries // 2], value[-1] = np.nan, -np.inf
+    w = gg.tensor(value)
+    with gg.record() as tape:
+        w * 1
+    found = [entry.index[0] for entry in tape.report().steps[0].value.largest]
+    size = np.abs(value.astype(np.float64))
+    size[~np.isfinite(size)] = np.inf
+    assert found == list(np.argsort(-size, kind="stable")[:5])
