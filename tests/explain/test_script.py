@@ -310,7 +310,9 @@ def test_ten_thousand_values_later_no_more_is_held(script):
         held.append(sum(isinstance(each, Node) for each in gc.get_objects()))
 """
     )
-    early, late = script(text, at_step=1000).scopes[-1]["held"]
+    run = script(text, at_step=1000)
+    assert run.error is None, run.traceback()
+    early, late = run.scopes[-1]["held"]
     assert late <= early + 5
 
 

@@ -335,3 +335,35 @@ total, other = y.sum(), 1
         space["total"].backward()
     names = [step.name for step in tape.steps if step.phase in ("forward", "loss")]
     assert names[:2] == ["z", "h"] and "k" in names and "h⁽²⁾" in names and "y" not in names, names
+
+
+def test_a_backward_pass_within_the_loss_is_a_part_of_the_forward_pass():
+    """A penalty of the slope: its paths go through the derivative's own graph."""
+    w, x = gg.tensor(0.7, dtype=gg.float64, requires_grad=True), gg.tensor(1.3, dtype=gg.float64, requires_grad=True)
+    with gg.record() as tape:
+        y = gg.tanh(w * x)
+        (slope,) = gg.autograd.grad(y, x, create_graph=True)
+        loss = slope * slope
+        loss.backward()
+    t = np.tanh(0.7 * 1.3)
+    slope_by_w = (1 - t * t) - 0.7 * 2 * t * (1 - t * t) * 1.3
+    expected = 2 * (0.7 * (1 - t * t)) * slope_by_w
+    why = tape.why(w)
+    assert why.value == pytest.approx(expected, rel=1e-12) and why.complete and len(why.paths) > 1
+    assert sum(p.product for p in why.paths) == pytest.approx(expected, rel=1e-12)
+    assert len(tape.passes) == 1 and tape.derive(w).matches
+    names = [s.name for s in tape.steps if s.phase == "backward" and s.op != "sum of the paths"]
+    assert len(names) == len(set(names)), names
+
+
+def test_gradients_that_are_not_zeroed_are_added_up():
+    w = gg.tensor([2.0, -1.0], dtype=gg.float64, requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.1)
+    (w * 3).sum().backward()
+    with gg.record() as tape:
+        (w * w).sum().backward()
+        optimizer.step()
+    (total,) = [s for s in tape.steps if s.name.startswith("total")]
+    np.testing.assert_array_equal(total.value, [7, 1])
+    assert "not zeroed" in total.sentence
+    assert "total ∂L/∂w" in str(tape.update(w, 0))

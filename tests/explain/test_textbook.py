@@ -36,3 +36,16 @@ def test_written(make, text, latex):
     expr = tape.steps[-1].entry()
     assert str(expr) == text
     assert latex is None or expr.write(LATEX) == latex
+
+
+def test_negative_numbers_in_place_of_names():
+    x, b = gg.tensor(-2.5, dtype=gg.float64), gg.tensor(-4.0, dtype=gg.float64)
+    with gg.record() as tape:
+        _ = x + b
+        _ = x - b
+        _ = x * b + b
+        _ = x / b
+        _ = gg.exp(x) ** 2
+    assert [step.numbers for step in tape.steps] == [
+        "−2.5 − 4", "−2.5 − (−4)", "(−2.5) · (−4)", "(−2.5) · (−4) − 4", "(−2.5) / (−4)", "e^(−2.5)", "(e^(−2.5))²",
+    ]  # fmt: skip

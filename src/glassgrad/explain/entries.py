@@ -15,7 +15,7 @@ import numpy as np
 from ..dispatch import leaf
 from ..graph import Node, is_constant
 from ..op import Op
-from .formula import Call, Expr, Num, Product, Ref, Total, Whole
+from .formula import Call, Expr, Num, Product, Ref, Terms, Total, Whole
 from .naming import at_entry
 from .record import Inner, Recording, unseen
 from .textbook import tidy
@@ -23,6 +23,8 @@ from .textbook import tidy
 Index = tuple[int, ...]
 MOST = 4096
 """Terms that a formula may have; a larger one is written over whole arrays."""
+MANY = 32
+"""Terms from which on they are made when they are looked at."""
 
 
 class Entries:
@@ -61,7 +63,9 @@ class Entries:
         if terms is None:
             number = float(self.tape.value(node)[index])
             return Whole(op, tuple(self.names.both(x) for x in inputs), tuple(node.params.items()), index, number)
-        return terms[0] if len(terms) == 1 else Total(tuple(terms))
+        if not terms:
+            return Num(float(self.tape.value(node)[index]))
+        return terms[0] if len(terms) == 1 else Total(terms if len(terms) > MANY else tuple(terms))
 
     def ref(self, node: Node, index: Index) -> Ref:
         """An entry by its name."""
@@ -85,7 +89,7 @@ class Entries:
 
         return Within(inner, self.names, lambda _: False)._entry(made, index, True)
 
-    def _terms(self, op: Op, node: Node, inputs: tuple[Node, ...], index: Index) -> list[Expr] | None:
+    def _terms(self, op: Op, node: Node, inputs: tuple[Node, ...], index: Index) -> Terms | None:
         """The entries that an entry is the sum of, each with its factor; None where it is no such sum."""
         if not op.differentiable:
             return None
@@ -104,24 +108,37 @@ class Entries:
             return None
         if any(not np.all(factors == 1) for _, factors in rows.values()):
             return None
-        terms = [
-            self._entry(inputs[k], _at(place, values[k])) for k, (places, _) in rows.items() for place in places
-        ]  # fmt: skip
-        return terms or [Num(here)]
+        found = [(k, int(place)) for k, (places, _) in rows.items() for place in places]
 
-    def _products(
-        self, op: Op, node: Node, inputs: tuple[Node, ...], values: list[Any], index: Index
-    ) -> list[Expr] | None:
+        def make(at: int) -> Expr:
+            k, place = found[at]
+            return self._entry(inputs[k], _at(place, values[k]))
+
+        return Terms(len(found), self._unseen(make))
+
+    def _products(self, op: Op, node: Node, inputs: tuple[Node, ...], values: list[Any], index: Index) -> Terms | None:
         """The entries of two operands that an entry is the sum of the products of."""
         partners = _partners(op, node, inputs, values, self.tape.value(node), index)
         a, b = values[0].ravel(), values[1].ravel()
         total, here = sum(a[i] * b[j] for i, j in partners), float(self.tape.value(node)[index])
         if len(partners) > MOST or not np.isclose(total, here, 1e-4, 1e-6, equal_nan=True):
             return None
-        return [
-            Product((self._entry(inputs[0], _at(i, values[0])), self._entry(inputs[1], _at(j, values[1]))))
-            for i, j in partners
-        ] or [Num(here)]
+
+        def make(at: int) -> Expr:
+            i, j = partners[at]
+            return Product((self._entry(inputs[0], _at(i, values[0])), self._entry(inputs[1], _at(j, values[1]))))
+
+        return Terms(len(partners), self._unseen(make))
+
+    @staticmethod
+    def _unseen(make: Callable[[int], Expr]) -> Callable[[int], Expr]:
+        """A term may be looked at later, while something else is recorded."""
+
+        def made(at: int) -> Expr:
+            with unseen():
+                return make(at)
+
+        return made
 
 
 def _flows(op: Op, index: int, value: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,11 +104,34 @@ class Call(Expr):
         return float(values[0])
 
 
+class Terms(Sequence[Expr]):
+    """Terms that are made when they are looked at: of a long sum only the first and the last are written."""
+
+    def __init__(self, size: int, make: Callable[[int], Expr]) -> None:
+        self.size, self.make = size, make
+        self.held: dict[int, Expr] = {}
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[k] for k in range(*place.indices(self.size))]
+        at = range(self.size)[place]
+        if at not in self.held:
+            self.held[at] = self.make(at)
+        return self.held[at]
+
+    def each(self, change: Callable[[Expr], Expr]) -> Terms:
+        """The same terms, changed when they are looked at."""
+        return Terms(self.size, lambda at: change(self[at]))
+
+
 @dataclass(frozen=True)
 class Total(Expr):
     """A sum of any number of terms."""
 
-    terms: tuple[Expr, ...]
+    terms: tuple[Expr, ...] | Terms
     prec = SUM
 
     def write(self, style: Style) -> str:

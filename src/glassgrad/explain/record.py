@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -56,7 +57,10 @@ class Recording:
         """What backward began from, last one last."""
         self.seeds: dict[Node, Node] = {}
         self.cotangents: dict[Node, Node] = {}
-        self.edges: list[Edge] = []
+        self.sent: list[Edge] = []
+        """What every backward pass sent, in order; see `edges`."""
+        self.begun: list[tuple[tuple[Node, ...], int]] = []
+        """What each backward pass began from, and how many edges there were before it."""
         self.modules = Modules()
         self.optimizers: dict[int, Optimizer] = {}
         self.on = False
@@ -86,6 +90,7 @@ class Recording:
 
     def begins(self, outputs: Sequence[Node], seeds: Sequence[Node]) -> None:
         self.roots.extend(outputs)
+        self.begun.append((tuple(outputs), len(self.sent)))
         self.seeds.update(zip(outputs, seeds, strict=True))
 
     def arrived(self, node: Node, cotangent: Node) -> None:
@@ -94,7 +99,7 @@ class Recording:
 
     def passed(self, node: Node, index: int, part: Node) -> None:
         if self.only is None or node in self.records:
-            self.edges.append(Edge(node, index, part))
+            self.sent.append(Edge(node, index, part))
 
     def named(self, number: float, name: str) -> float:
         return named(number, name, latex_of(name))
@@ -160,7 +165,11 @@ class Recording:
     def phase(self, node: Node) -> str:
         """In which phase a node was made."""
         origin = node.origin
-        if (origin is not None and origin.of is not None) or node in self._seed_nodes():
+        if node in self._seed_nodes():
+            return BACKWARD
+        if node in self._leading() and node not in self.outside:
+            return LOSS if node in self._losses() else FORWARD
+        if origin is not None and origin.of is not None:
             return BACKWARD
         if self.in_rule(node):
             return UPDATE
@@ -177,6 +186,39 @@ class Recording:
 
     def _seed_nodes(self) -> set[Node]:
         return self._once("_seeds", lambda: set(self.seeds.values()))  # type: ignore[no-any-return]
+
+    def _leading(self) -> set[Node]:
+        """What the last root was computed from, itself included: also what a backward pass within the loss made."""
+
+        def find() -> set[Node]:
+            found: set[Node] = set()
+            stack = self.roots[-1:]
+            while stack:
+                node = stack.pop()
+                if node not in found and node in self.records:
+                    found.add(node)
+                    stack.extend(self.records[node].inputs)
+            return found
+
+        return self._once("_leading_nodes", find)  # type: ignore[no-any-return]
+
+    @property
+    def edges(self) -> list[Edge]:
+        """What backward passes sent from nodes to their operands. A pass within the loss, such as one for a penalty of
+        slopes, is a part of the forward pass."""
+
+        def find() -> list[Edge]:
+            return [edge for sent in self.passes for edge in sent]
+
+        return self._once("_edges", find)  # type: ignore[no-any-return]
+
+    @property
+    def passes(self) -> list[list[Edge]]:
+        """The edges of each backward pass that is none within the loss."""
+        leading = self._leading()
+        ends = [*(start for _, start in self.begun), len(self.sent)]
+        whole = [self.sent[start:end] for start, end in itertools.pairwise(ends)]
+        return [sent for sent in whole if not any(edge.part in leading for edge in sent)]
 
     def is_one(self, node: Node) -> bool:
         """Whether a node is what backward begins with: dL/dL = 1."""
@@ -222,7 +264,7 @@ class Recording:
     def _once(self, name: str, make: Any) -> Any:
         """A table that is made when it is first asked for, and anew when more was recorded since."""
         held = self.__dict__.get(name)
-        size = len(self.records), len(self.roots)
+        size = len(self.records), len(self.roots), len(self.sent)
         if held is None or held[0] != size:
             held = self.__dict__[name] = size, make()
         return held[1]

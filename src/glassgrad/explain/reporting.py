@@ -15,7 +15,7 @@ from ..errors import ArgumentError
 from ..graph import Node
 from .answers import Known, shares, update_report, why_report
 from .entries import Entries, Index
-from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Product, Ref, Total, Whole, written
+from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Product, Ref, Terms, Total, Whole, written
 from .naming import position, source_line
 from .record import BACKWARD, FORWARD, LOSS
 from .sentences import FLAT
@@ -95,8 +95,8 @@ def _notes(tape: Any) -> list[str]:
         notes.append(f"Only what the modules that fit {tape.only!r} computed was recorded.")
     if not tape.roots:
         notes.append("No backward pass was recorded, so there are no gradients.")
-    if len(tape.roots) > 1:
-        notes.append(f"{len(tape.roots)} backward passes were recorded; paths and shares are those of the last.")
+    if len(tape.passes) > 1:
+        notes.append(f"{len(tape.passes)} backward passes were recorded; paths and shares are those of the last.")
     return notes
 
 
@@ -273,7 +273,8 @@ def plugged(expr: Expr) -> Expr:
     if isinstance(expr, Call):
         return Call(expr.op, tuple(map(plugged, expr.args)), expr.params)
     if isinstance(expr, Total):
-        return Total(tuple(map(plugged, expr.terms)))
+        terms = expr.terms
+        return Total(terms.each(plugged) if isinstance(terms, Terms) else tuple(map(plugged, terms)))
     if isinstance(expr, Product):
         return Product(tuple(map(plugged, expr.factors)))
     return expr

@@ -48,8 +48,7 @@ def _range(step: Step) -> str:
     if value.size == 1 or not value.size or value.dtype.kind != "f":
         return ""
     zeros = float(np.mean(value == 0))
-    note = f"; {zeros:.0%} of them are 0" if zeros > 0.2 else ""
-    return f"The {value.size} results go from {written(float(value.min()))} to {written(float(value.max()))}{note}."
+    return f"Of the {value.size} results {zeros:.0%} are 0." if zeros > 0.2 else ""
 
 
 def _slope(step: Step, op: Op) -> str:
@@ -151,6 +150,8 @@ def _updated(step: Step) -> str:
         return ""
     if role == "state":
         return f"What the optimizer remembers of {symbols.text(old)} from step to step."
+    if role == "total":
+        return f"The gradient of {symbols.text(old)} is added to the one that was there: it was not zeroed in between."
     if role == "clipped":
         norms = [float(np.sqrt((v.astype(np.float64) ** 2).sum())) for v in (step.value, step.gradient_of(old))]
         changed = "stays as it is" if norms[0] == norms[1] else f"goes from {written(norms[1])} to {written(norms[0])}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import re
 
-from ..graph import Node
+from ..graph import Node, is_constant
 from .naming import assigned_name, latex_of, superscript
 from .record import FORWARD, LOSS, UPDATE, Recording
 
@@ -101,7 +101,7 @@ class Symbols:
                 latex += "'"
             self._put(node, text, latex)
             self.own.add(node)
-        for root in tape.roots:
+        for root in reversed(tape.roots):
             if root not in self.held and root in tape.records:
                 text = "L" if "L" not in self.used else self._free("L")
                 self._put(root, text)
@@ -151,14 +151,20 @@ class Symbols:
                 on_the_way[node] = of
             if of is not None and id(tape.value(node)) in read:
                 text, latex = self.gradient(of)
-                self._put(node, f"clipped {text}", rf"\widehat{{{latex}}}")
+                role, mark = ("total", r"\sum") if self._adds_up(sources, node) else ("clipped", r"\widehat")
+                self._put(node, f"{role} {text}", rf"{mark}{{{latex}}}")
                 self.updated[node] = of
-                self.roles[node] = "clipped"
+                self.roles[node] = role
                 self.own.add(node)
             elif not node.shape and any(len(tape.inputs(x)) > 1 for x in tape.inputs(node) if x.shape):
                 self._put(node, self._free("S"))
                 self.roles[node] = "whole"
                 self.own.add(node)
+
+    def _adds_up(self, sources: list[Node], node: Node) -> bool:
+        """Whether a gradient is added to one that was there before."""
+        whole = [s for s in sources if s.shape == node.shape and not is_constant(s)]
+        return len(whole) == 2 and all(s in self.tape.arrived_nodes or self.tape.is_leaf(s) for s in whole)
 
     def _read(self) -> set[int]:
         """The arrays that an optimizer read as gradients, or would."""

@@ -11,13 +11,15 @@ import numpy as np
 
 from ..errors import GlassgradError
 from ..op import PRODUCT, REGISTRY, SUM, Op
-from .formula import Call, Expr, Num, Product, Setting, Total
+from .formula import Call, Expr, Num, Product, Setting, Terms, Total
 
 
 def tidy(expr: Expr) -> Expr:
     """The formula without factors of 1, terms of 0 and double signs, in a textbook's order."""
     if isinstance(expr, Call):
         return _shorter(Call(expr.op, tuple(tidy(a) for a in expr.args), expr.params))
+    if isinstance(expr, Total) and isinstance(expr.terms, Terms):
+        return Total(expr.terms.each(tidy))
     if isinstance(expr, Total):
         kept = tuple(t for t in map(tidy, expr.terms) if not _is(t, 0))
         if not kept:
