@@ -186,8 +186,8 @@ def _flat(tape: Any, node: Node) -> float | None:
     came = tape.value(tape.cotangents[node])
     if part is None or part is tape.cotangents[node] or not came.any():
         return None
-    some = came != 0
-    return float(np.mean(np.abs(tape.value(part)[some]) <= FLAT * np.abs(came[some])))
+    some = (came != 0) & np.isfinite(came)
+    return None if not some.any() else float(np.mean(np.abs(tape.value(part)[some]) <= FLAT * np.abs(came[some])))
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
