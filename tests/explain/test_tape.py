@@ -367,3 +367,31 @@ def test_gradients_that_are_not_zeroed_are_added_up():
     np.testing.assert_array_equal(total.value, [7, 1])
     assert "not zeroed" in total.sentence
     assert "total ∂L/∂w" in str(tape.update(w, 0))
+
+
+def test_a_part_in_the_middle_and_a_backward_pass_alone():
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    x = gg.randn(2, 3)
+    with gg.record(only="2") as tape:
+        net(x).sum().backward()
+    assert [s.op for s in tape.steps][:1] == ["affine"] and {s.module for s in tape.steps} <= {"2", ""}
+    with pytest.raises(ArgumentError, match="the forward pass was not recorded"):
+        tape.why(net[2].weight, (0, 0))
+    net.zero_grad()
+    loss = net(x).sum()
+    with gg.record() as tape:
+        loss.backward()
+    assert tape.steps == []
+    with pytest.raises(ArgumentError, match="compute the loss inside the with block"):
+        tape.loss  # noqa: B018
+
+
+def test_names_are_anything():
+    table = {r"a}b\href{x}{y}": gg.tensor(2.0, requires_grad=True), "α^2 & co_1 %": gg.tensor(3.0, requires_grad=True)}
+    with gg.record() as tape:
+        first, second = table.values()
+        made = first * second
+        made.backward()
+    for step in tape.steps:
+        text = step.latex.replace(r"\{", "").replace(r"\}", "")
+        assert text.count("{") == text.count("}") and "\\href" not in text, text

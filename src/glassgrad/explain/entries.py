@@ -71,6 +71,10 @@ class Entries:
         """An entry by its name."""
         return Ref(*at_entry(self.names.both(node), index), float(self.tape.value(node)[index]))
 
+    def matters(self, node: Node, place: int) -> bool:
+        """Whether an entry, by its number, is written: of a cotangent that is 0 but for one entry only that is."""
+        return True
+
     def _composed(self, op: Op, node: Node, inputs: tuple[Node, ...], index: Index) -> Expr:
         """By the composition that the op stands for, over stand-ins for its operands."""
         assert op.compose is not None
@@ -108,7 +112,9 @@ class Entries:
             return None
         if any(not np.all(factors == 1) for _, factors in rows.values()):
             return None
-        found = [(k, int(place)) for k, (places, _) in rows.items() for place in places]
+        found = [
+            (k, int(place)) for k, (places, _) in rows.items() for place in places if self.matters(inputs[k], place)
+        ]  # fmt: skip
 
         def make(at: int) -> Expr:
             k, place = found[at]
@@ -118,7 +124,8 @@ class Entries:
 
     def _products(self, op: Op, node: Node, inputs: tuple[Node, ...], values: list[Any], index: Index) -> Terms | None:
         """The entries of two operands that an entry is the sum of the products of."""
-        partners = _partners(op, node, inputs, values, self.tape.value(node), index)
+        found = _partners(op, node, inputs, values, self.tape.value(node), index)
+        partners = [(i, j) for i, j in found if self.matters(inputs[0], i) and self.matters(inputs[1], j)]
         a, b = values[0].ravel(), values[1].ravel()
         total, here = sum(a[i] * b[j] for i, j in partners), float(self.tape.value(node)[index])
         if len(partners) > MOST or not np.isclose(total, here, 1e-4, 1e-6, equal_nan=True):

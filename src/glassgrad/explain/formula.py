@@ -256,6 +256,8 @@ def compose(op: Op, operands: Sequence[_Operand], params: dict[str, Any], style:
             text = f"({operand.text})" if weak and not enclosed and op.prec < ATOM else operand.text
             if op.prec >= ATOM and not enclosed and operand.prec < ATOM and len(template) > len(mark):
                 text = f"({operand.text})"
+            if style == LATEX and after[:1] in ("_", "^") and (after[0] in text or "'" in text):
+                text = f"{{{text}}}"  # no letter has two indices
             made = before + text + after
     made = _tidy(made.replace("\x02", "").replace("\x03", "")).replace("+ −", "− ").replace("+ -", "- ")
     return made if style == LATEX else re.sub(r"\^([0-9])(?![0-9.])", lambda m: RAISED[int(m[1])], made)

@@ -22,6 +22,10 @@ SPELLED = {
 GREEK = SPELLED | {
     "γ": r"\gamma", "β": r"\beta", "σ": r"\sigma", "μ": r"\mu", "θ": r"\theta", "α": r"\alpha", "λ": r"\lambda",
 }  # fmt: skip
+ESCAPED = {sign: f"\\{sign}" for sign in "_{}$&#%"} | {
+    "\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim ", "′": "'",
+}  # fmt: skip
+"""Names are the user's: they may hold anything."""
 FRAMES = 12
 """How many of the user's frames are looked through for a tensor's variable."""
 
@@ -174,4 +178,4 @@ def latex_of(name: str) -> str:
     if match:
         letter, number, primes = match.groups()
         return GREEK.get(letter, letter) + (f"_{{{number}}}" if number else "") + "'" * len(primes)
-    return r"\mathrm{" + name.replace("_", r"\_").replace("′", "'") + "}"
+    return r"\mathrm{" + "".join(ESCAPED.get(sign, sign) for sign in name) + "}"

@@ -194,6 +194,9 @@ class Net:
                     return self.named_entry(outer.tape.symbols.both(each), each, where)
                 return super()._entry(each, where, apart)
 
+            def matters(self, each: Node, place: int) -> bool:
+                return each is not g or bool(seed.ravel()[place])
+
             def named_entry(self, name: tuple[str, str], each: Node, where: Index) -> Expr:
                 return Ref(*at_entry(name, where), float(each.value[where]))
 

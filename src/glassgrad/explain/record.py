@@ -94,11 +94,11 @@ class Recording:
         self.seeds.update(zip(outputs, seeds, strict=True))
 
     def arrived(self, node: Node, cotangent: Node) -> None:
-        if self.only is None or node in self.records:
+        if node in self.records:
             self.cotangents[node] = cotangent
 
     def passed(self, node: Node, index: int, part: Node) -> None:
-        if self.only is None or node in self.records:
+        if node in self.records and node not in self.outside:  # what was made before has no operands here
             self.sent.append(Edge(node, index, part))
 
     def named(self, number: float, name: str) -> float:
@@ -278,6 +278,12 @@ class Recording:
                 got=f"{len(self.records)} recorded values" if self.records else "nothing recorded",
                 fix="call loss.backward() inside the with block",
             )
+        if self.roots[-1] not in self.records:
+            raise ArgumentError(
+                "the forward pass was not recorded, only the backward pass that followed", got=repr(self.roots[-1]),
+                fix="compute the loss inside the with block, too" if self.only is None
+                else f"only {self.only!r} was recorded: paths begin at the loss, so record that as well",
+            )  # fmt: skip
         return self.roots[-1]
 
     def node_of(self, what: Any) -> Node:

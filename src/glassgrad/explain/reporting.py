@@ -384,7 +384,7 @@ def _chosen(tape: Any) -> list[tuple[Node, Index]]:
 
 def _explained(tape: Any, node: Node) -> bool:
     """Whether the way from the loss to a node was recorded."""
-    return bool(tape.roots) and tape.loss in tape.records and node in tape.cotangents
+    return bool(tape.roots) and tape.roots[-1] in tape.records and node in tape.cotangents
 
 
 def _is_updated(tape: Any, node: Node) -> bool:
@@ -395,4 +395,4 @@ def _is_updated(tape: Any, node: Node) -> bool:
 def _is_whole(tape: Any) -> bool:
     """Whether an update was recorded, and all of the way from the loss to the parameters."""
     updated = set(tape.symbols.updated.values())
-    return bool(tape.roots) and tape.loss in tape.records and any(_is_updated(tape, node) for node in updated)
+    return bool(tape.roots) and tape.roots[-1] in tape.records and any(_is_updated(tape, node) for node in updated)

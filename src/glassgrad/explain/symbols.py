@@ -205,7 +205,7 @@ class Symbols:
 
 
 def _escaped(word: str) -> str:
-    return r"\mathrm{" + word.replace("_", r"\_") + "}"
+    return latex_of(word)
 
 
 def _primed(name: tuple[str, str]) -> tuple[str, str]:

@@ -9,49 +9,33 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import functions as fn
-from ..dispatch import CHANGES, STATE, Quiet, enable_grad, no_grad, pop_scope, push_scope
+from ..dispatch import CHANGES, STATE, Quiet, enable_grad, no_grad
 from ..errors import ArgumentError, StateError, TypeMismatch, Where, here
 from ..tensor import Tensor
-from .options import Group, Handle, MissingKey, OtherGroups, Params, Scalar, Value, copied, is_on, named, required
+from .options import (
+    Group,
+    Handle,
+    MissingKey,
+    OtherGroups,
+    Params,
+    Scalar,
+    Value,
+    copied,
+    is_on,
+    named,
+    observed,
+    required,
+    within,
+)
 
 __all__ = ["Optimizer", "required"]
-
-
-@contextmanager
-def _scope(rule: Optimizer) -> Iterator[None]:
-    """What a rule computes belongs to it, as what a module computes belongs to that; only an observer asks."""
-    if STATE.observer is None:
-        yield
-        return
-    outer = push_scope(rule)
-    try:
-        yield
-    finally:
-        pop_scope(outer)
-
-
-def _named(group: Group) -> Group:
-    """A group for a step that is observed: its numbers are the same, and know what they are called."""
-    observer = STATE.observer
-    assert observer is not None
-    made = dict(group)
-    for key, value in group.items():
-        if type(value) is float:
-            made[key] = observer.named(value, key)
-        elif type(value) is tuple:
-            made[key] = tuple(
-                observer.named(each, f"{key.removesuffix('s')}{place + 1}") if type(each) is float else each
-                for place, each in enumerate(value)
-            )
-    return made
 
 
 def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -251,9 +235,9 @@ class Optimizer:
         unwatched = STATE.tracer is None and STATE.observer is None
         self._where = here(2)
         try:
-            with no_grad(), Quiet(), _scope(self):
+            with no_grad(), Quiet(), within(self):
                 for held in self.param_groups:
-                    group = held if STATE.observer is None else _named(held)
+                    group = held if STATE.observer is None else observed(held)
                     lr = self.option(group, "lr") if "lr" in group else 0.0
                     self._arrays = unwatched and not isinstance(lr, Tensor)
                     for p in group["params"]:

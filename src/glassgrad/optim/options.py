@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import functions as fn
-from ..dispatch import CHANGES
+from ..dispatch import CHANGES, STATE, pop_scope, push_scope
 from ..errors import ArgumentError, NotCovered, StateError, TypeMismatch
 from ..tensor import Tensor
 
@@ -131,6 +132,35 @@ def named(params: Any) -> tuple[list[str], list[Any]]:
     if names and len(names) != len(given):
         raise ArgumentError("either all parameters of a group come with names or none does")
     return names, [item[1] for item in given] if names else given
+
+
+@contextmanager
+def within(rule: object) -> Iterator[None]:
+    """What a rule computes belongs to it, as what a module computes belongs to that; only an observer asks."""
+    if STATE.observer is None:
+        yield
+        return
+    outer = push_scope(rule)
+    try:
+        yield
+    finally:
+        pop_scope(outer)
+
+
+def observed(group: Group) -> Group:
+    """A group for a step that is observed: its numbers are the same, and know what they are called."""
+    observer = STATE.observer
+    assert observer is not None
+    made = dict(group)
+    for key, value in group.items():
+        if type(value) is float:
+            made[key] = observer.named(value, key)
+        elif type(value) is tuple:
+            made[key] = tuple(
+                observer.named(each, f"{key.removesuffix('s')}{place + 1}") if type(each) is float else each
+                for place, each in enumerate(value)
+            )
+    return made
 
 
 def copied(value: Any) -> Any:
