@@ -11,7 +11,7 @@ from ..report import GraphEdge, GraphNode, GraphReport, Summary
 from .json import replace
 from .layout import Box, arranged, layout
 
-WIDTH, HEIGHT, GAP, BETWEEN, EDGE = 128, 52, 56, 22, 14
+WIDTH, HEIGHT, GAP, BETWEEN, EDGE = 128, 60, 70, 20, 14
 INK, SOFT, LINE = "#24221e", "#67625a", "#8f897c"
 FACES = {
     "data": ("#f2efe7", LINE),
@@ -80,7 +80,7 @@ def drawn(graph: GraphReport) -> str:
         arriving.setdefault(target, []).append((route, edges))
     for wires in arriving.values():
         wires.sort(key=lambda wire: wire[0][-2][1])
-        gap = min(26, (HEIGHT - 8) / len(wires))
+        gap = min(28, (HEIGHT - 6) / len(wires))
         for k, (route, edges) in enumerate(wires):
             x, y = route[-1]
             route[-1] = x, y + (k - (len(wires) - 1) / 2) * gap
@@ -124,7 +124,7 @@ def _wire(
     words = {_brief(graph.nodes[place[e.source]].value) for e in edges}
     if len(words) == 1 and gap >= 12:
         made.append(_text(tip - 10, end - 4, words.pop(), SOFT, 10, "end"))
-    if len(back) == 1 and gap >= 22:
+    if len(back) == 1 and gap >= 26:
         made.append(_text(tip - 10, end + 10, _brief(back[0]), BACK, 10, "end"))
     return "".join(made)
 
@@ -138,12 +138,12 @@ def _node(node: GraphNode, x: float, y: float) -> str:
         f"<g><title>{escape(title)}</title>",
         f'<rect x="{left:g}" y="{top:g}" width="{WIDTH}" height="{HEIGHT}" rx="{7 if node.op else 20}" '
         f'fill="{fill}" stroke="{line}" stroke-width="{2 if node.role == "loss" else 1.2}"/>',
-        _symbol(left + 12, top + 19, node.name),
-        _text(left + WIDTH - 10, top + 18, _cut(node.op or shape, 14), SOFT, 10, "end"),
-        _text(x, top + 33, _cut(node.value.text, 20), INK, 11.5, "middle"),
+        _symbol(left + 12, top + 20, node.name),
+        _text(left + WIDTH - 10, top + 19, _cut(node.op or shape, 14), SOFT, 10, "end"),
+        _text(x, top + 37, _cut(node.value.text, 20), INK, 11.5, "middle"),
     ]
     if node.gradient is not None:
-        made.append(_text(x, top + 46, "∂ " + _cut(node.gradient.text, 20), BACK, 10, "middle"))
+        made.append(_text(x, top + 51, "∂ " + _cut(node.gradient.text, 20), BACK, 10, "middle"))
     return "".join([*made, "</g>"])
 
 
