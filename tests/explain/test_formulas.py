@@ -65,6 +65,16 @@ def test_every_formula_of_an_op(op, case):
         check(step)
 
 
+def test_a_sum_with_factors_is_not_written_without_them():
+    """What is no plain sum of entries is not written as one, though its rows are known."""
+    x = gg.tensor([[1.0, 2.0, 4.0]], dtype=gg.float64)
+    with gg.record() as tape:
+        x.softmax(1)
+    (step,) = tape.steps
+    assert isinstance(step.entry((0, 1)), Whole)
+    assert str(step.entry((0, 1))) == "softmax(x)[0,1]"
+
+
 @settings.get_profile("graphs")
 @given(st.data())
 def test_every_formula_of_random_graphs(data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -129,6 +130,14 @@ def test_derivations_match_for_many_nets():
             made = tape.derive(p)
             assert made.matches, f"{made}"
             assert made.lines[-1][1].startswith(f"∂L/∂{tape.symbols.text(tape.node_of(p))} =")
+
+
+def test_a_wrong_formula_does_not_match():
+    tape, held = article()
+    made = tape.derive(held["w1"])
+    assert made.matches
+    assert not dataclasses.replace(made, computed=made.computed * 1.001).matches
+    assert not dataclasses.replace(made, measured=made.measured * 1.01).matches
 
 
 def test_a_wrong_gradient_does_not_match():
