@@ -33,7 +33,7 @@ from .view import install as _install
 
 if _typing.TYPE_CHECKING:
     from . import explain as explain
-    from .explain.tape import record as record
+    from .explain import record as record
 
 __version__ = "0.1.0"
 Size = tuple[_Any, ...]

@@ -14,7 +14,7 @@ from ..nn import Module
 from ..tensor import Tensor
 from ..view.lines import nearest
 from .missing import why_none
-from .record import as_index
+from .recording import as_index
 from .script import Run
 
 PART = re.compile(r"\.(\w+)|\[([^\[\]]*)\]")

@@ -17,7 +17,7 @@ from ..graph import Node, is_constant
 from ..op import Op
 from .formula import Call, Expr, Num, Product, Ref, Terms, Total, Whole
 from .naming import at_entry
-from .record import Inner, Recording, unseen
+from .recording import Inner, Recording, unseen
 from .textbook import tidy
 
 Index = tuple[int, ...]

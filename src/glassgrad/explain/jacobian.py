@@ -22,7 +22,7 @@ from ..graph import Node, ancestors
 from ..op import Op
 from ..spec import Dtype
 from .entries import _copy
-from .record import unseen
+from .recording import unseen
 
 Flat = Any
 """A 1-d array of entry numbers, in C order."""

@@ -13,7 +13,7 @@ from .entries import Entries, Index, _copy, _widened
 from .formula import Expr, Num, Ref
 from .jacobian import LocalMap
 from .naming import at_entry
-from .record import Inner, unseen
+from .recording import Inner, unseen
 from .textbook import tidy
 
 WIDE = 40_000_000

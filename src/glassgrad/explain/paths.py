@@ -20,7 +20,7 @@ from ..errors import ArgumentError, GradError
 from ..graph import Node
 from .entries import Index
 from .formula import Expr, Product, written
-from .record import unseen
+from .recording import unseen
 from .textbook import tidy
 
 EXACT = 2.0**53

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .record import Recording
+from .recording import Recording
 
 
 def replay(tape: Recording, changed: Mapping[Node, Any], wide: bool = False) -> float:

@@ -17,7 +17,7 @@ from .answers import Known, shares, update_report, why_report
 from .entries import Entries, Index
 from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Product, Ref, Terms, Total, Whole, written
 from .naming import position, source_line
-from .record import BACKWARD, FORWARD, LOSS
+from .recording import BACKWARD, FORWARD, LOSS
 from .sentences import FLAT
 from .steps import Step, statistics
 

@@ -21,7 +21,7 @@ from ..dispatch import STATE, State
 from ..errors import PACKAGE, ArgumentError
 from ..graph import Node
 from ..optim import Optimizer
-from .record import Recording
+from .recording import Recording
 from .tape import Tape
 
 

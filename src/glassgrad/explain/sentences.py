@@ -9,7 +9,7 @@ import numpy as np
 from ..graph import is_constant
 from ..op import Op
 from .formula import written
-from .record import BACKWARD, UPDATE
+from .recording import BACKWARD, UPDATE
 from .steps import Step
 
 FLAT = 0.05

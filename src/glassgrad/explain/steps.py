@@ -18,7 +18,7 @@ from .entries import Entries, Index, passes
 from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Ref, written
 from .jacobian import LocalMap, bends
 from .naming import source_line, through
-from .record import BACKWARD, FORWARD, LOSS, UPDATE, Edge, as_index, unseen
+from .recording import BACKWARD, FORWARD, LOSS, UPDATE, Edge, as_index, unseen
 from .symbols import Symbols
 from .textbook import tidy
 

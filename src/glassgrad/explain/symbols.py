@@ -8,7 +8,7 @@ import re
 
 from ..graph import Node, is_constant
 from .naming import assigned_name, latex_of, superscript
-from .record import FORWARD, LOSS, UPDATE, Recording
+from .recording import FORWARD, LOSS, UPDATE, Recording
 
 
 class Symbols:

@@ -17,7 +17,7 @@ from .derive import Derivation, derive
 from .missing import Missing, why_none
 from .net import Net
 from .paths import Why
-from .record import FORWARD, LOSS, Recording, as_index, place_of, recording
+from .recording import FORWARD, LOSS, Recording, as_index, place_of, recording
 from .reporting import glance_of, graph_of, report_of
 from .responsibility import Responsibility, responsibility
 from .steps import Step, steps_of

@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 from ..graph import Node
 from .entries import Entries, Index
 from .formula import LATEX, NUMBERS, TEXT, Expr, Ref, written
-from .record import FORWARD, LOSS, UPDATE
+from .recording import FORWARD, LOSS, UPDATE
 
 
 @dataclass
