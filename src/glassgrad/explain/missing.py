@@ -68,7 +68,7 @@ def _recorded(tape: Any, what: Any) -> Node | None:
 
 def _cut(tape: Any, node: Node, name: str) -> Missing:
     """Follow the value to everything made of it and find the edge where `requires_grad` ends, nearest the loss."""
-    leading = _leading_to(tape, tape.roots)
+    leading = tape.leading_to(tape.roots)
     consumers = tape.consumers()
     if node not in leading:
         used = consumers.get(node)
@@ -130,24 +130,13 @@ def _say_cut(tape: Any, name: str, user: Node, source: Node, closed: bool) -> Mi
 
 def _where_it_ended(tape: Any, node: Node) -> Missing | None:
     """For an inner value without gradient: the op before it that ended what came in with one."""
-    for before in sorted(_leading_to(tape, [node]), key=lambda n: -n.id):
+    for before in sorted(tape.leading_to([node]), key=lambda n: -n.id):
         if before.op is None or tape.is_leaf(before) or before.requires_grad:
             continue
         for source in tape.inputs(before):
             if source.requires_grad:
                 return _say_cut(tape, tape.symbols.text(node), before, source, not before.op.differentiable)
     return None
-
-
-def _leading_to(tape: Any, ends: Any) -> set[Node]:
-    seen: set[Node] = set()
-    stack = list(ends)
-    while stack:
-        node = stack.pop()
-        if node not in seen and node in tape.records:
-            seen.add(node)
-            stack.extend(tape.records[node].inputs)
-    return seen
 
 
 def _last_reached(tape: Any, node: Node) -> Node:

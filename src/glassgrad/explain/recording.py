@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -189,18 +189,18 @@ class Recording:
 
     def _leading(self) -> set[Node]:
         """What the last root was computed from, itself included: also what a backward pass within the loss made."""
+        return self._once("_leading_nodes", lambda: self.leading_to(self.roots[-1:]))  # type: ignore[no-any-return]
 
-        def find() -> set[Node]:
-            found: set[Node] = set()
-            stack = self.roots[-1:]
-            while stack:
-                node = stack.pop()
-                if node not in found and node in self.records:
-                    found.add(node)
-                    stack.extend(self.records[node].inputs)
-            return found
-
-        return self._once("_leading_nodes", find)  # type: ignore[no-any-return]
+    def leading_to(self, ends: Iterable[Node]) -> set[Node]:
+        """The recorded nodes that these were computed from, themselves included."""
+        found: set[Node] = set()
+        stack = list(ends)
+        while stack:
+            node = stack.pop()
+            if node not in found and node in self.records:
+                found.add(node)
+                stack.extend(self.records[node].inputs)
+        return found
 
     @property
     def edges(self) -> list[Edge]:

@@ -19,7 +19,7 @@ from .formula import LATEX, NUMBERS, TEXT, Call, Expr, Num, Product, Ref, Terms,
 from .naming import position, source_line
 from .recording import BACKWARD, FORWARD, LOSS
 from .sentences import FLAT
-from .steps import Step, statistics
+from .steps import Step, range_of, statistics
 
 SMALL = 60
 """Entries of all parameters together up to which every one is explained."""
@@ -118,7 +118,7 @@ def _summary(value: Any, flat: float | None) -> r.Summary:
     return r.Summary(
         shape=tuple(map(int, value.shape)),
         dtype=str(value.dtype),
-        text=_range(value),
+        text=range_of(value),
         norm=found.get("norm"),
         zeros=found.get("zeros"),
         flat=flat,
@@ -128,23 +128,6 @@ def _summary(value: Any, flat: float | None) -> r.Summary:
         not_finite=found.get("not finite", 0),
         largest=_largest(value),
     )
-
-
-def _range(value: Any) -> str:
-    if value.size == 1:
-        return written(float(value.ravel()[0]))
-    if not value.size:
-        return "no entries"
-    if value.dtype.kind == "b":
-        return f"{int(value.sum())} of {value.size} true"
-    least, most = value.min(), value.max()  # nan if there is one
-    if np.isfinite(least) and np.isfinite(most):
-        return f"{written(float(least))} … {written(float(most))}"
-    finite = value[np.isfinite(value)]
-    if not finite.size:
-        return f"{value.size} entries, none finite"
-    span = f"{written(float(finite.min()))} … {written(float(finite.max()))}"
-    return f"{span}, {value.size - finite.size} not finite"
 
 
 def _largest(value: Any, count: int = SHOWN) -> tuple[r.Entry, ...]:

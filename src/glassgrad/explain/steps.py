@@ -125,19 +125,7 @@ class Step:
     @property
     def result(self) -> str:
         """The number; of many numbers their range."""
-        value = self.value
-        if value.size == 1:
-            return written(float(value.ravel()[0]))
-        if not value.size:
-            return "no entries"
-        if value.dtype.kind == "b":
-            return f"{int(value.sum())} of {value.size} true"
-        finite = value[np.isfinite(value)] if value.dtype.kind == "f" else value
-        lost = value.size - finite.size
-        note = f", {lost} not finite" if lost else ""
-        if not finite.size:
-            return f"{value.size} entries, none finite"
-        return f"{written(float(finite.min()))} … {written(float(finite.max()))}{note}"
+        return range_of(self.value)
 
     @functools.cached_property
     def names(self) -> Names:
@@ -205,6 +193,24 @@ class Step:
     def __str__(self) -> str:
         middle = "" if self.numbers == self.result else f" = {self.numbers}"
         return f"{self.formula}{middle if self.value.size == 1 else ''} = {self.result}"
+
+
+def range_of(value: Any) -> str:
+    """A number; of many numbers the least and the most."""
+    if value.size == 1:
+        return written(float(value.ravel()[0]))
+    if not value.size:
+        return "no entries"
+    if value.dtype.kind == "b":
+        return f"{int(value.sum())} of {value.size} true"
+    least, most = value.min(), value.max()  # nan if there is one
+    if np.isfinite(least) and np.isfinite(most):
+        return f"{written(float(least))} … {written(float(most))}"
+    finite = value[np.isfinite(value)]
+    if not finite.size:
+        return f"{value.size} entries, none finite"
+    span = f"{written(float(finite.min()))} … {written(float(finite.max()))}"
+    return f"{span}, {value.size - finite.size} not finite"
 
 
 def statistics(value: Any) -> dict[str, Any]:
