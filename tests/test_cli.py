@@ -87,7 +87,7 @@ def test_it_says_where_the_article_is_wrong(run):
     text = flat(run("explain").stdout)
     for wrong, right in (("0.244", "0.2390383838"), ("−0.145", "−0.1417877769"), ("−0.022", "−0.0212460387")):
         assert re.search(rf"is {right}, not {wrong}[,.]", text)
-    assert "sigmoid′(z2)" in text
+    assert "∂y/∂z2" in text
     assert "printed numbers are wrong" not in run("explain", "train.py").stdout
 
 

@@ -87,11 +87,12 @@ def explain(
         run = _run("explain", script, arguments or [], at_step)
         report = _report(run, script, why, entries=html is not None or json is not None)
         if html is None and json is None:
+            from .demo.article import show_mistakes
             from .view.text import show
 
             show(report, why=why is not None)
             if script is None:
-                _mistakes()
+                show_mistakes()
         for path, view in ((html, "html"), (json, "json")):
             if path is not None:
                 _write(report, view, path)
@@ -127,7 +128,7 @@ def _run(command: str, script: Path | None, arguments: list[str], at_step: int) 
     if script is None:
         from .demo.article import program
 
-        run = run_text("".join(program()), "article.py", at_step)
+        run = run_text(program(), "article.py", at_step)
     elif not script.is_file():
         what = "is a folder" if script.is_dir() else "is not there"
         _misused(command, f"{script} {what}", "name a Python file")
@@ -193,20 +194,6 @@ def _write(report: Any, view: str, path: Path) -> None:
     except OSError as error:
         raise GlassgradError(f"{path} cannot be written: {error.strerror}", fix="name another file") from None
     typer.echo(f"written to {path}")
-
-
-def _mistakes() -> None:
-    """Where the article is wrong, which the net is from."""
-    from rich.console import Console
-
-    from .demo.article import mistakes
-    from .view.lines import page_on
-
-    page = page_on(Console())
-    page.blank()
-    page.rule("Where the article's printed numbers are wrong", style="red")
-    for line in mistakes():
-        page.put(line, first="  ▸ ", rest="    ")
 
 
 def _end(run: Run) -> None:
