@@ -148,6 +148,20 @@ def test_memory_that_only_one_chain_still_needs(sliced, monkeypatch):
     assert len(set(before.inside) & set(after.inside)) > 1
 
 
+@pytest.mark.parametrize("across", [False, True])
+def test_only_the_same_slices_are_made_again(sliced, monkeypatch, across):
+    slice_all(monkeypatch)
+
+    def step(q, k, v):
+        p = (q @ k.mT).softmax(-1)
+        n = (p @ v).norm()
+        return (p.flip(0) if across else p) @ (k / n) + ((q / n) @ v.mT).softmax(-1) @ k
+
+    engine = same(step, *queries())
+    before, after = chains(engine)
+    assert bool(set(before.inside) & set(after.inside)) != across
+
+
 def test_what_sums_many_products_is_not_made_again(sliced, monkeypatch):
     monkeypatch.setattr(slices, "DEEP", WIDTH - 1)
 
@@ -367,7 +381,7 @@ ONE = {
 }
 
 
-@settings.get_profile("native_graphs")
+@settings.get_profile("native_graphs_torch")
 @given(st.lists(st.tuples(st.sampled_from(sorted(ONE)), st.integers(0, 3)), min_size=2, max_size=10), st.data())
 def test_any_chain(steps, data):
     """Values of many matrices, of which the last and the gradients alone are returned."""

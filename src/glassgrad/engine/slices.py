@@ -162,7 +162,8 @@ def reads_slices(group: Group, written: set[Val], count: int) -> bool:
 
 
 def _is_slice(found: Access, shape: tuple[int, ...], count: int) -> bool:
-    """Whether each of so many equal parts of a view looks at the same part of its base."""
+    """Whether each of so many equal parts of a view looks at the same part of its base: they are as far apart. As the
+    first and the last part lie within the base, each then lies within its own part of that."""
     size = product(shape)
     if size % count or found.base.size % count:
         return False
@@ -170,15 +171,11 @@ def _is_slice(found: Access, shape: tuple[int, ...], count: int) -> bool:
     strides = split_strides(shape, found.strides, dims) if dims is not None else None
     if dims is None or strides is None:
         return False
-    part, at = found.base.size // count, 0
+    at = 0
     while product(dims[:at]) < count:
         at += 1
-    expected = contiguous(tuple(dims[:at]))
-    if any(n > 1 and s != e * part for n, s, e in zip(dims[:at], strides, expected, strict=False)):
-        return False
-    ends = [(n - 1) * s for n, s in zip(dims[at:], strides[at:], strict=True)]
-    low = found.offset + sum(end for end in ends if end < 0)
-    return low >= 0 and found.offset + sum(end for end in ends if end > 0) < part
+    expected = [step * (found.base.size // count) for step in contiguous(tuple(dims[:at]))]
+    return all(n == 1 or a == b for n, a, b in zip(dims[:at], strides, expected, strict=False))
 
 
 # -- values made again -------------------------------------------------------------------------------------------------
