@@ -13,8 +13,8 @@ from ..datasets import digits
 from ..errors import GlassgradError
 from ..functions import manual_seed
 from ..tensor import Tensor
-from ..train import accuracy, fit, predict
-from ..utils.data import DataLoader
+from ..train import Trainer
+from ..utils.data import DataLoader, TensorDataset
 
 SHADES = " ░▒▓█"
 
@@ -53,36 +53,31 @@ def show(console: Any, *, epochs: int, seed: int, out: Path) -> float:
         highlight=False,
     )
     start = time.perf_counter()
-    learn(console, model, DataLoader(train, batch_size=32, shuffle=True), epochs)
+    trainer = learn(console, model, train, epochs)
     images, labels = test.tensors
-    reached = accuracy(model, images, labels)
+    reached = trainer.evaluate(test)["accuracy"]
     console.print(
         f"\nHeld-out accuracy: [bold]{reached:.2%}[/bold] ({round(reached * len(test))} of {len(test)}), "
         f"trained in {time.perf_counter() - start:.1f} s\n",
         highlight=False,
     )
-    chances = predict(model, images).softmax(1)
+    chances: Tensor = trainer.predict(images).softmax(1)
     draw(console, images, labels, chances)
     save(model, out)
     console.print(f"\nWeights saved to {out}; load them with safetensors and model.load_state_dict.", highlight=False)
     return reached
 
 
-def learn(console: Any, model: nn.Module, loader: DataLoader, epochs: int) -> None:
-    """Train with a bar that shows loss, rate and time left."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+def learn(console: Any, model: nn.Module, data: TensorDataset, epochs: int) -> Trainer:
+    """Train, told by a bar or a line an epoch."""
+    loader = DataLoader(data, batch_size=32, shuffle=True)
     optimizer = optim.Adam(model.parameters(), lr=1e-3)
     schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=len(loader) * epochs)
-    columns = ("epoch {task.fields[epoch]}", BarColumn(), MofNCompleteColumn(), "loss {task.fields[loss]:.4f}",
-               "rate {task.fields[rate]:.5f}", TimeRemainingColumn())  # fmt: skip
-    written = [TextColumn(column) if isinstance(column, str) else column for column in columns]
-    with Progress(*written, console=console) as bar:
-        task = bar.add_task("", total=len(loader) * epochs, epoch=1, loss=float("nan"), rate=0.0)
-        smooth = 0.0
-        for told in fit(model, nn.functional.cross_entropy, optimizer, loader, epochs, schedule):
-            smooth = told.loss if told.step == 1 else 0.95 * smooth + 0.05 * told.loss
-            bar.update(task, advance=1, epoch=told.epoch, loss=smooth, rate=told.lr)
+    trainer = Trainer(
+        model, nn.CrossEntropyLoss(), optimizer, schedule=schedule, metrics=["accuracy"], progress=console
+    )
+    trainer.fit(loader, epochs=epochs)
+    return trainer
 
 
 def draw(console: Any, images: Tensor, labels: Tensor, chances: Tensor) -> None:

@@ -12,12 +12,19 @@ from typing import Any
 
 from ..errors import GlassgradError
 
-EXTRAS = {"igraph": "html", "latex2mathml.converter": "html", "textual": "tui"}
+EXTRAS = {
+    "igraph": "html",
+    "latex2mathml.converter": "html",
+    "matplotlib.figure": "plots",
+    "sklearn.base": "data",
+    "tensorboardX": "tensorboard",
+    "textual": "tui",
+}
 """The extra of the package that brings a module."""
 
 
 class MissingExtra(GlassgradError, ImportError):
-    """A view was asked for whose packages are not installed."""
+    """Something was asked for whose packages are not installed."""
 
 
 def needed(module: str, what: str) -> Any:
