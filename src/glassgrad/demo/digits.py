@@ -76,7 +76,8 @@ def learn(console: Any, model: nn.Module, data: TensorDataset, epochs: int) -> T
     trainer = Trainer(
         model, nn.CrossEntropyLoss(), optimizer, schedule=schedule, metrics=["accuracy"], progress=console
     )
-    trainer.fit(loader, epochs=epochs)
+    if trainer.fit(loader, epochs=epochs).stopped:
+        raise KeyboardInterrupt
     return trainer
 
 
