@@ -41,6 +41,12 @@ def contiguous(shape: Shape) -> tuple[int, ...]:
 
 def access(val: Val) -> Access | None:
     """`val` over the array that it is a view of; None where a reshape on the way has to copy."""
+    if val.seen == ():
+        val.seen = _found(val)
+    return val.seen  # type: ignore[no-any-return]
+
+
+def _found(val: Val) -> Access | None:
     chain = []
     base = val
     while is_view(base):

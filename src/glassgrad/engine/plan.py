@@ -148,10 +148,11 @@ def _owners(groups: Iterable[Group], vals: Container[Val], last: Callable[[Val, 
     owners: dict[Val, Val] = {}
     gone: set[Val] = set()
     for group in groups:
+        read = outside(group)
         for new in group.stored:
             if new not in vals or group.level[new] != FULL:
                 continue
-            for old in outside(group):
+            for old in read:
                 fits = old in vals and old not in gone and (old.size, old.dtype) == (new.size, new.dtype)
                 if fits and last(old, group) and _last_read(group, new, old):
                     owners[new] = owners.get(old, old)

@@ -26,7 +26,7 @@ OWN = {"iota", "assemble", "contig"}
 class Val:
     """One value of a program."""
 
-    __slots__ = ("data", "dtype", "id", "ins", "op", "origin", "params", "shape")
+    __slots__ = ("data", "dtype", "id", "ins", "op", "origin", "params", "seen", "shape")
     _ids = itertools.count()
 
     def __init__(
@@ -36,6 +36,8 @@ class Val:
         self.op, self.ins, self.params, self.shape, self.dtype = op, ins, params, tuple(shape), dtype
         self.data, self.origin = data, origin
         self.id = next(self._ids)
+        self.seen: Any = ()
+        """Where its entries lie, once somebody has asked (`access.access`); () before."""
 
     @property
     def size(self) -> int:
