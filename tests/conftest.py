@@ -23,6 +23,8 @@ from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--native-graphs", type=int, default=40, metavar="N", help="random graphs for the native engine")
     parser.addoption("--graphs", type=int, default=300, metavar="N", help="random graphs to compare (default: 300)")
+    parser.addoption("--kills", type=int, default=20, metavar="N", help="processes killed while they save")
+    parser.addoption("--malformed", type=int, default=150, metavar="N", help="malformed files to load")
     parser.addoption("--exhaustive", action="store_true", help="float32 functions over all 2^32 arguments (hours)")
 
 
@@ -37,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("ci", common, derandomize=True, database=None)
     settings.load_profile("ci" if os.environ.get("CI") else "dev")
     settings.register_profile("graphs", settings(), max_examples=config.getoption("--graphs"))
+    settings.register_profile("malformed", settings(), max_examples=config.getoption("--malformed"))
     # Each example is compiled, so making a failing one smaller would take minutes: its steps are printed instead.
     phases = [Phase.explicit, Phase.reuse, Phase.generate]
     native = config.getoption("--native-graphs")

@@ -34,6 +34,8 @@ from .view import install as _install
 if _typing.TYPE_CHECKING:
     from . import explain as explain
     from .explain import record as record
+    from .saving import load as load
+    from .saving import save as save
 
 __version__ = "0.1.0"
 Size = tuple[_Any, ...]
@@ -50,7 +52,7 @@ _install(_Tensor, _shown)  # `_repr_html_`
 
 __all__ = [
     "GlassgradError", "Size", "autograd", "compile", "device", "double", "dtype", "e", "float", "functional", "inf",
-    "int", "long", "nan", "newaxis", "nn", "optim", "pi", "record",
+    "int", "load", "long", "nan", "newaxis", "nn", "optim", "pi", "record", "save",
     "utils",
 ]  # fmt: skip
 __all__ += _functions.__all__
@@ -62,5 +64,7 @@ def __getattr__(name: str) -> _Any:
     if name in ("explain", "record"):  # only who explains waits for what that needs
         explain = _importlib.import_module(".explain", __name__)
         return explain if name == "explain" else explain.record
+    if name in ("load", "save"):
+        return getattr(_importlib.import_module(".saving", __name__), name)
     near = _difflib.get_close_matches(name, __all__, n=1)
     raise _NotCovered(f"glassgrad.{name} is not covered", fix=f"the nearest there is: {near[0]}" if near else "")

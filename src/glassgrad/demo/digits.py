@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn, optim
+from .. import nn, optim, saving
 from ..datasets import digits
 from ..errors import GlassgradError
 from ..functions import manual_seed
@@ -64,7 +64,7 @@ def show(console: Any, *, epochs: int, seed: int, out: Path) -> float:
     chances: Tensor = trainer.predict(images).softmax(1)
     draw(console, images, labels, chances)
     save(model, out)
-    console.print(f"\nWeights saved to {out}; load them with safetensors and model.load_state_dict.", highlight=False)
+    console.print(f"\nWeights saved to {out}; load them by glassgrad.load and model.load_state_dict.", highlight=False)
     return reached
 
 
@@ -107,17 +107,10 @@ def picture(image: np.ndarray) -> list[str]:
 
 def save(model: nn.Module, out: Path) -> None:
     """Write the weights as safetensors; an older file of the name stays whole until the new one is complete."""
-    from safetensors.numpy import save_file
-
-    arrays = {name: np.array(value.numpy(), order="C") for name, value in model.state_dict().items()}
-    part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        save_file(arrays, part)
-        part.replace(out)
-    except Exception as error:  # safetensors has an error class of its own beside OSError
-        if part.is_file():
-            part.unlink()
+    except OSError as error:
         raise GlassgradError(
             f"the weights cannot be saved to {out}: {error}", fix="name another file with --out"
         ) from error
+    saving.save(model.state_dict(), out)

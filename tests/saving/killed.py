@@ -1,0 +1,120 @@
+"""Processes that save, train and are killed: run as a program of its own, as it forks.
+
+    python -m tests.saving.killed save FOLDER KILLS
+    python -m tests.saving.killed train FOLDER KILLS
+
+prints what was found as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+
+import numpy as np
+from tests.saving.states import fingerprint
+from tests.saving.training import train
+
+import glassgrad as gg
+from glassgrad.saving import Checkpoints
+from glassgrad.saving.disk import UNFINISHED
+
+VARIANTS = [np.random.default_rng(seed).normal(size=(256, 1024)) for seed in range(4)]  # 2 MB each
+
+
+def state(count):
+    """The state of a count; every part of it says which one it is."""
+    return {"count": count, "weights": gg.tensor(VARIANTS[count % 4]), "more": [VARIANTS[(count + 1) % 4], count]}
+
+
+def child(work):
+    """A forked process that does some work and ends."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+
+
+def kill(pid, seconds):
+    """Kill a process after a time; whether it was still there."""
+    time.sleep(seconds)
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done:
+        assert os.waitstatus_to_exitcode(status) == 0, status
+        return False
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return True
+
+
+def unfinished(folder):
+    return sum(name.endswith(UNFINISHED) for name in os.listdir(folder))
+
+
+def saves(folder, kills):
+    """Kill a process that saves one file again and again: what is there is the last it saved, or the one after."""
+    path = os.path.join(folder, "file")
+    gg.save(state(0), path)
+    count = during = 0
+    for _ in range(kills):
+        read, write = os.pipe()
+
+        def work(count=count, write=write):
+            while True:
+                count += 1
+                gg.save(state(count), path)
+                os.write(write, count.to_bytes(8, "little"))
+
+        pid = child(work)
+        os.close(write)
+        assert kill(pid, random.uniform(0.0, 0.1))
+        saved = count
+        while told := os.read(read, 8):
+            saved = int.from_bytes(told, "little")
+        os.close(read)
+        during += unfinished(folder)
+        found = gg.load(path)
+        count = found["count"]
+        assert count in (saved, saved + 1), (count, saved)
+        assert fingerprint(found) == fingerprint(state(count))
+        if random.random() < 0.5:  # the next save, by this process or the next one, cleans up
+            gg.save(state(count), path)
+            assert os.listdir(folder) == ["file"]
+    gg.save(state(count), path)
+    assert os.listdir(folder) == ["file"]
+    return {"kills": kills, "while a file was unfinished": during, "saves": count}
+
+
+def trains(folder, kills, steps=150):
+    """Kill a training again and again; it ends with the same bits as one that was never stopped."""
+    whole = fingerprint(train(steps))
+    done = during = rounds = 0
+    while done < kills:
+        here = os.path.join(folder, str(rounds))
+        rounds += 1
+        while True:
+            pid = child(lambda here=here: train(steps, Checkpoints(here)))
+            if done >= kills or not kill(pid, random.uniform(0.0, 0.15)):
+                break
+            done += 1
+            during += os.path.isdir(here) and unfinished(here) > 0
+        if done >= kills:
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        checkpoints = Checkpoints(here)
+        assert fingerprint(checkpoints.load()) == whole
+        assert len(checkpoints.all()) == 3 and len(os.listdir(here)) == 3
+    return {"kills": done, "while a file was unfinished": during, "trainings": rounds}
+
+
+if __name__ == "__main__":
+    what, where, many = sys.argv[1:]
+    print(json.dumps({"save": saves, "train": trains}[what](where, int(many))))
