@@ -25,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--graphs", type=int, default=300, metavar="N", help="random graphs to compare (default: 300)")
     parser.addoption("--kills", type=int, default=20, metavar="N", help="processes killed while they save")
     parser.addoption("--malformed", type=int, default=150, metavar="N", help="malformed files to load")
+    parser.addoption(
+        "--real-data", action="store_true", help="read real data sets, downloading what is not in the cache"
+    )
     parser.addoption("--exhaustive", action="store_true", help="float32 functions over all 2^32 arguments (hours)")
 
 
