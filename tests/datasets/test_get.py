@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from tests.datasets.files import NAMES, archive, expected, fake_npm, small, source
 
-from glassgrad.datasets import DataNotFound, fetch, store
+from glassgrad.datasets import DataNotFound, fetch
 from glassgrad.datasets.fetch import Failed, get
 from glassgrad.datasets.store import Expected, cache_folder, find, keep
+from glassgrad.saving import disk
 
 ROOT = Path(__file__).parents[2]
 
@@ -314,7 +315,7 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
     assert "x cannot be read (Permission denied)" in faults[0]
 
 
-@pytest.mark.parametrize("call", ["os.fsync", "os.replace", "tempfile.mkstemp", "pathlib.Path.mkdir"])
+@pytest.mark.parametrize("call", ["os.fsync", "os.replace", "os.write", "pathlib.Path.mkdir"])
 def test_a_full_disk_costs_a_warning_and_no_data(files, mirror, own_places, monkeypatch, call):
     put(own_places / "small", {NAMES[0]: b"damaged"})
 
@@ -336,19 +337,17 @@ def test_without_a_cache_nothing_is_kept(files, mirror, monkeypatch):
 
 
 def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
-    old, new, other = (tmp_path / name for name in ("x1.part", "x2.part", "x"))
-    for path in (old, new, other):
-        path.write_bytes(b"")
-    os.utime(old, (1, 1))
-    keep(Expected("y", 1, ""), bytearray(b"y"), tmp_path)
-    assert left(tmp_path) == {"x2.part", "x", "y"}
+    for name in ("x" + disk.UNFINISHED, "x"):
+        (tmp_path / name).write_bytes(b"")
+    keep(Expected("y", 1, ""), memoryview(b"y"), tmp_path)
+    assert left(tmp_path) == {"x", "y"}
 
 
 WRITER = """
 import sys
 from pathlib import Path
 from glassgrad.datasets.store import Expected, find, keep
-raw = bytearray(b"glass") * 400_000
+raw = memoryview(b"glass" * 400_000)
 folder = Path(sys.argv[1])
 print("ready", flush=True)
 for turn in range(int(sys.argv[2])):
@@ -386,4 +385,4 @@ def test_a_killed_process_leaves_a_whole_file_or_none(tmp_path):
         process.communicate()
         if (folder / "x").exists():
             assert find(file, [folder], []) is not None
-        assert all(name == "x" or name.endswith(store.UNFINISHED) for name in left(folder))
+        assert all(name == "x" or name.endswith(disk.UNFINISHED) for name in left(folder))

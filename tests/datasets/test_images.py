@@ -105,6 +105,6 @@ def test_loading_the_real_mnist_takes_under_half_a_second(real_data):
         "print(time.perf_counter() - t)"
     )
     run = [sys.executable, "-c", code]
-    seconds = [float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(3)]
+    seconds = [float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(5)]
     print(f"loading MNIST in a fresh process: {min(seconds):.3f} s")
     assert min(seconds) < 0.5

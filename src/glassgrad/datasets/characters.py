@@ -232,7 +232,7 @@ def text(
     if source == "python":
         whole = _python()
     elif source == "moby-dick":
-        whole = get(MOBY_DICK, data, download)["data.txt"].decode()
+        whole = str(get(MOBY_DICK, data, download)["data.txt"], "utf-8")
     else:
         whole = _read(Path(source), encoding)
     if not whole:

