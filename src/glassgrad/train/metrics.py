@@ -29,7 +29,11 @@ def accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
     """
     if predictions.shape == targets.shape:
         right = (predictions > 0) == (targets > 0.5)
-    elif predictions.ndim > 1 and (predictions.shape[0], *predictions.shape[2:]) == tuple(targets.shape):
+    elif (
+        predictions.ndim > 1
+        and predictions.shape[1] > 1  # of one score the largest says nothing: those are logits, in another shape
+        and (predictions.shape[0], *predictions.shape[2:]) == tuple(targets.shape)
+    ):
         right = predictions.argmax(1) == targets
     else:
         raise ShapeError(

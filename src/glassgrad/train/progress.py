@@ -67,7 +67,7 @@ class Bar(Lines):
         told = TextColumn("{task.fields[told]}")
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"), BarColumn(20), MofNCompleteColumn(), told,
-            console=self.console, transient=True,
+            console=self.console, transient=True, auto_refresh=False,
         )  # fmt: skip
         self.task = self.bar.add_task("", total=steps, epoch=f"{int(done) + 1}/{epochs}", told="")
         self.bar.start()
@@ -81,7 +81,7 @@ class Bar(Lines):
         if self.steps:
             share = epoch - 1 + batch / self.steps
             told += f"  left {clock((now - self.began) / max(share - self.done, 1e-9) * (self.epochs - share))}"
-        self.bar.update(self.task, completed=batch, epoch=f"{epoch}/{self.epochs}", told=told)
+        self.bar.update(self.task, completed=batch, epoch=f"{epoch}/{self.epochs}", told=told, refresh=True)
 
     def end(self) -> None:
         if self.bar is not None:
