@@ -73,8 +73,12 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path, files, monkeypatch, by
 
 
 def test_an_empty_variable_names_nothing(files, tmp_path, monkeypatch):
-    put(tmp_path / "cache/glassgrad/data/small", files)
     monkeypatch.setenv("GLASSGRAD_DATA", "")
+    monkeypatch.chdir(put(tmp_path / "here", files))
+    with pytest.raises(DataNotFound):
+        get(source(files))
+    assert get(source(files), "") == files  # an argument is taken at its word
+    put(tmp_path / "cache/glassgrad/data/small", files)
     assert get(source(files)) == files
 
 

@@ -207,7 +207,7 @@ def text(
     Args:
         source: ``"python"``, the reference of the language that comes with Python itself (0.5 MB; it differs between
             Python's versions); ``"moby-dick"``, H. Melville's novel of 1851 (1.2 MB, in the public domain; got by npm);
-            or the path of a text file.
+            or the path of a text file (a `Path` is always one).
         block: the length of the pieces.
         held_out: the share of the text, at its end, that is for validation.
         encoding: of a file of yours.
