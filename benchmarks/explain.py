@@ -2,10 +2,10 @@
 
     python benchmarks/explain.py
 
-- record: an eager step of the GPT (see works/gpt.py) with and without recording, alternating; the peak of what Python and
-  NumPy have allocated during each, by tracemalloc.
-- why: the ten largest paths of one weight's entry, of an MLP 784-512-512-10 and of the GPT, first call and second; the most
-  memory that the process held, less what it held before.
+- record: an eager step of the GPT (see works/gpt.py) with and without recording, alternating; the peak of what Python
+  and NumPy have allocated during each, by tracemalloc.
+- why: the ten largest paths of one weight's entry, of an MLP 784-512-512-10 and of the GPT, first call and second; the
+  most memory that the process held, less what it held before.
 - report: seconds and bytes of the GPT's page.
 """
 
@@ -25,10 +25,10 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import numpy as np
-from peers import torch_names
-from works import WORKS
 
 import glassgrad as gg
+from peers import torch_names
+from works import WORKS
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -82,7 +82,8 @@ def record(rounds: int) -> None:
     memory = peak(made.step), peak(made)
     print("recording a step of the GPT        plain   recorded   ratio")
     print(f"  ms, median of {rounds:3}            {plain * 1e3:9.1f}  {recorded * 1e3:9.1f}   {recorded / plain:.2f}")
-    print(f"  MB at most                    {memory[0] / 1e6:9.1f}  {memory[1] / 1e6:9.1f}   {memory[1] / memory[0]:.2f}")
+    most, less = memory[1] / 1e6, memory[0] / 1e6
+    print(f"  MB at most                    {less:9.1f}  {most:9.1f}   {most / less:.2f}")
 
 
 def why(name: str, parameters: list[str]) -> None:
