@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.datasets.files import archive, fake_npm
 
@@ -16,6 +16,7 @@ from glassgrad.errors import ArgumentError, IndexRangeError, ShapeError, TypeMis
 from glassgrad.utils.data import DataLoader
 
 
+@example("\ud800 half of a pair, as a file name may have")
 @given(st.text(st.characters(codec=None), min_size=1))
 def test_what_is_encoded_is_decoded(written):
     vocabulary = Vocabulary.of(written)
