@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch  # noqa: F401  # what it takes to be imported is not what a file takes to be refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as others
@@ -36,14 +37,24 @@ def whole(tmp_path_factory):
 def refused(data, path):
     """Load these bytes: the message of the error, None where they are a good file. Anything else fails."""
     path.write_bytes(data)
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         gg.load(path)
         return None
     except DamagedFile as error:
-        assert time.perf_counter() - begin < 1.0
+        assert time.process_time() - begin < 1.0  # of this process's time: others may be busy
         assert str(path) in str(error) and len(str(error)) < 2000
         return str(error)
+
+
+def refused_in_little_memory(data, path):
+    tracemalloc.start()
+    try:
+        message = refused(data, path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    return message
 
 
 def sealed(header, data=b""):
@@ -142,6 +153,7 @@ def deep(opening, closing, levels=100_000):
 HOSTILE = {
     "offsets that overlap": entry(data_offsets=[0, 16]),
     "offsets beyond the end": entry(data_offsets=[10**9, 10**9 + 16]),
+    "shape and offsets beyond the end": entry(shape=[2**31], data_offsets=[24, 24 + 2**33]),
     "offsets backwards": entry(data_offsets=[40, 24]),
     "offsets that are negative": entry(data_offsets=[-16, 0]),
     "three offsets": entry(data_offsets=[24, 40, 40]),
@@ -190,6 +202,7 @@ HOSTILE = {
     "a tensor with a grad of 1": structure({"$tensor": ["w", 1]}),
     "a whole tensor with a gradient": structure([{"$tensor": ["count", True]}, {"$array": "w"}, {"$array": "on"}]),
     "a parameter of bools": structure([{"$parameter": ["on", True]}, {"$array": "w"}, {"$array": "count"}]),
+    "a key twice and nothing else": lone('{"a":1,"a":2}'),
     "a key that is a list": lone('{"$dict":[[[],1]]}'),
     "equal keys": lone('{"$dict":[[1,1],[true,1]]}'),
     "a pair of one": lone('{"$dict":[[1]]}'),
@@ -208,13 +221,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("how", HOSTILE.values(), ids=HOSTILE.keys())
 def test_headers_that_lie_under_a_right_checksum(whole, tmp_path, how):
-    data = changed(whole, how)
-    tracemalloc.start()
-    try:
-        assert refused(data, tmp_path / "file")
-        assert tracemalloc.get_traced_memory()[1] < 16 << 20
-    finally:
-        tracemalloc.stop()
+    assert refused_in_little_memory(changed(whole, how), tmp_path / "file")
 
 
 class Runs:
@@ -277,7 +284,8 @@ def foreign(marker):
 @pytest.mark.parametrize("name", foreign("x"))
 def test_foreign_files(name, tmp_path):
     marker = tmp_path / "code was run"
-    message = refused(foreign(marker)[name], tmp_path / "file")
+    measured = refused if name.startswith(("torch", "npz", "a zip", "half", "the start")) else refused_in_little_memory
+    message = measured(foreign(marker)[name], tmp_path / "file")
     assert message and "fix:" in message
     assert not marker.exists()
 

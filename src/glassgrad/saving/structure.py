@@ -149,27 +149,26 @@ def _way_out(obj: Any, kind: type) -> str:
 
 
 def unpack(packed: Any, arrays: Arrays) -> Any:
-    """The object again; ValueError when ``packed`` is not something that `pack` made, or the arrays are others."""
+    """The object again; ValueError when ``packed`` is not something that `pack` made, or the arrays are others;
+    RecursionError when it is nested more deeply than that."""
     left = dict(arrays)
-    obj = _unpacked(packed, left, 0)
+    obj = _unpacked(packed, left)
     if left:
         raise ValueError(f"nothing refers to the array {next(iter(left))!r}")
     return obj
 
 
-def _unpacked(packed: Any, left: Arrays, depth: int) -> Any:
-    if depth > 4 * (DEEPEST + 1):  # an OrderedDict of keys that are not strings is four levels of JSON
-        raise ValueError("it is nested too deeply")
+def _unpacked(packed: Any, left: Arrays) -> Any:
     if isinstance(packed, list):
-        return [_unpacked(item, left, depth + 1) for item in packed]
+        return [_unpacked(item, left) for item in packed]
     if not isinstance(packed, dict):
         return packed
     tag = next(iter(packed), "")
     if tag in _READERS and len(packed) == 1:
-        return _READERS[tag](packed[tag], left, depth + 1)
+        return _READERS[tag](packed[tag], left)
     if any(key.startswith("$") for key in packed):
         raise ValueError(f"there is no kind {tag!r} of object")
-    return {key: _unpacked(value, left, depth + 1) for key, value in packed.items()}
+    return {key: _unpacked(value, left) for key, value in packed.items()}
 
 
 def _of(kind: type, given: Any) -> Any:
@@ -204,10 +203,10 @@ def _parameter(given: Any, left: Arrays) -> Parameter:
     return Parameter(tensor.detach(), tensor.requires_grad)
 
 
-def _dict(pairs: Any, left: Arrays, depth: int) -> dict[Any, Any]:
+def _dict(pairs: Any, left: Arrays) -> dict[Any, Any]:
     made: dict[Any, Any] = {}
     for pair in _of(list, pairs):
-        key, value = (_unpacked(part, left, depth + 2) for part in _two(pair))
+        key, value = (_unpacked(part, left) for part in _two(pair))
         try:
             made[key] = value
         except TypeError:
@@ -217,8 +216,8 @@ def _dict(pairs: Any, left: Arrays, depth: int) -> dict[Any, Any]:
     return made
 
 
-def _mapping(kind: Callable[[Any], Any], given: Any, left: Arrays, depth: int) -> Any:
-    return kind(_of(dict, _unpacked(given, left, depth)))
+def _mapping(kind: Callable[[Any], Any], given: Any, left: Arrays) -> Any:
+    return kind(_of(dict, _unpacked(given, left)))
 
 
 def _float(given: Any) -> float:
@@ -241,16 +240,16 @@ def _scalar(given: Any) -> Any:
     return np.frombuffer(_bytes(data, dtype.itemsize), dtype.newbyteorder("<")).astype(dtype)[0]
 
 
-_READERS: dict[str, Callable[[Any, Arrays, int], Any]] = {
-    "$str": lambda given, left, depth: bytes.fromhex(_of(str, given)).decode("utf-32-le", "surrogatepass"),
-    "$int": lambda given, left, depth: int(_of(str, given), 16),
-    "$float": lambda given, left, depth: _float(given),
-    "$scalar": lambda given, left, depth: _scalar(given),
-    "$array": lambda given, left, depth: _taken(given, left),
-    "$tensor": lambda given, left, depth: _tensor(given, left),
-    "$parameter": lambda given, left, depth: _parameter(given, left),
-    "$tuple": lambda given, left, depth: tuple(_unpacked(_of(list, given), left, depth)),
+_READERS: dict[str, Callable[[Any, Arrays], Any]] = {
+    "$str": lambda given, left: bytes.fromhex(_of(str, given)).decode("utf-32-le", "surrogatepass"),
+    "$int": lambda given, left: int(_of(str, given), 16),
+    "$float": lambda given, left: _float(given),
+    "$scalar": lambda given, left: _scalar(given),
+    "$array": _taken,
+    "$tensor": _tensor,
+    "$parameter": _parameter,
+    "$tuple": lambda given, left: tuple(_unpacked(_of(list, given), left)),
     "$dict": _dict,
-    "$OrderedDict": lambda given, left, depth: _mapping(OrderedDict, given, left, depth),
-    "$Counter": lambda given, left, depth: _mapping(Counter, given, left, depth),
+    "$OrderedDict": lambda given, left: _mapping(OrderedDict, given, left),
+    "$Counter": lambda given, left: _mapping(Counter, given, left),
 }
