@@ -58,11 +58,10 @@ VALID = data(20, seed=1)
     ("options", "stops"),
     [
         ({"compile": False}, [1, 3, 7, 8, 20]),
-        ({"compile": True}, [9]),
         ({"compile": False, "accumulate": 3}, [1, 3, 4]),
         ({"compile": True, "accumulate": 3}, [5]),
     ],
-    ids=["eager", "compiled", "eager, accumulated", "compiled, accumulated"],
+    ids=["eager", "eager, accumulated", "compiled, accumulated"],
 )
 def test_ctrl_c_and_resume_at_any_step_is_as_if_nothing_had_been(tmp_path, options, stops):
     gg.manual_seed(3)
@@ -243,7 +242,7 @@ save(trainer.state_dict(), sys.argv[1] + "/end")
 
 
 def test_killed_processes_lose_nothing(tmp_path):
-    """A process that is killed at steps 5 and 16, each time begun anew, ends like one that never was."""
+    """A process that is killed at steps 5 and 16, each time begun anew, ends like one that never was; compiled."""
     code = textwrap.dedent(SCRIPT)
     for folder, deaths in (("killed", (5, 16, 0)), ("whole", (0,))):
         for death in deaths:

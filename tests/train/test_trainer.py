@@ -66,23 +66,25 @@ def test_it_is_the_loop_that_one_would_write():
     assert [[row["loss"], row["accuracy"]] for row in trainer.history] == means
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_compiled_steps_give_the_same_and_are_compiled_once(accumulate):
+def test_compiled_steps_give_the_same_and_are_compiled_once():
     reached = []
     for compile in (False, True):
         gg.manual_seed(3)
         np.random.seed(0)
-        trainer, loader = training(compile=compile, accumulate=accumulate)
+        trainer, loader = training(compile=compile)
         trainer.fit(loader, data(20, seed=1), epochs=4)
         reached.append(trainer)
     for name, value in reached[0].model.state_dict().items():
         assert np.allclose(value.numpy(), reached[1].model.state_dict()[name].numpy(), atol=2e-4), name
+    # batches of 8 and a last one of 2: two signatures, once each, however many epochs
     steps = reached[1].steps
-    runners = (steps.train, steps.evaluate) if accumulate == 1 else (steps.gather, steps.apply)
-    plans = [[plan for held in runner.call.plans.values() for plan in held] for runner in runners]
-    # batches of 8 and a last one of 2: two signatures, once each, however many epochs; an update has but one
-    assert [len(made) for made in plans] == [2, 1] if accumulate == 2 else [2, 1]
-    assert all(plan.calls >= 4 for plan in plans[0])
+    assert [plan.calls for plan in plans(steps.train)] == [4 * 6 - 1, 4]
+    assert [plan.calls for plan in plans(steps.evaluate)] == [4]
+
+
+def plans(runner):
+    """What a runner has compiled."""
+    return [plan for held in runner.call.plans.values() for plan in held]
 
 
 def test_like_torch():
@@ -130,7 +132,7 @@ def test_parts_of_a_batch_train_like_the_whole(compile, reduction):
         net.idle = nn.Parameter(gg.ones(2))  # no gradient: weight decay must not touch it
         loss = nn.CrossEntropyLoss(reduction=reduction)
         rule = optim.AdamW(net.parameters(), lr=0.05, weight_decay=0.1)
-        options = {"accumulate": parts, "clip_norm": 0.1, "metrics": ["accuracy"], "compile": compile}
+        options = {"accumulate": parts, "clip_norm": 0.1, "metrics": ["accuracy"], "compile": compile and parts > 1}
         trainer = Trainer(net, loss, rule, progress=False, **options)
         batches = list(zip(x.split(size), y.split(size), strict=True))
         if reduction == "sum":  # means of sums differ with the size of batches
@@ -142,6 +144,9 @@ def test_parts_of_a_batch_train_like_the_whole(compile, reduction):
     for name, value in a.state_dict().items():
         assert np.allclose(value.numpy(), b.state_dict()[name].numpy(), atol=1e-5), name
     assert b.idle.tolist() == [1.0, 1.0]
+    if compile:
+        assert [plan.calls for plan in plans(parted.steps.gather)] == [4 * 6 - 1, 4]
+        assert [plan.calls for plan in plans(parted.steps.apply)] == [4 * 3 - 1]
     if reduction == "mean":
         assert parted.history["loss"] == pytest.approx(whole.history["loss"], rel=1e-4)
 
@@ -202,6 +207,8 @@ def test_predictions():
     trainer.model.eval()
     right = trainer.model(x).detach().numpy()
     assert np.allclose(said.numpy(), right, atol=1e-6)
+    trainer, loose = Trainer(trainer.model, mse, trainer.optimizer, **QUIET), trainer
+    assert len(plans(loose.steps.predict)) == 2
     for given in (x.numpy(), (x,), (x, y), [(x[:9], y[:9]), (x[9:], y[9:])], TensorDataset(x, y)):
         assert np.allclose(trainer.predict(given).numpy(), right, atol=1e-6)
 
@@ -332,9 +339,13 @@ def test_a_loss_that_is_not_finite_stops_it_and_names_the_step(compile):
         trainer.fit(batches)
     assert "record" in caught.value.fix
     assert caught.value.batch[1].tolist() == batches[2][1].tolist()
-    patient = line(compile=compile, allow_nan=True)
-    patient.fit(batches)
-    assert patient.step == 4
+
+
+def test_it_goes_on_with_what_is_not_finite_if_told_so():
+    x = gg.ones(1, 1)
+    trainer = line(allow_nan=True)
+    trainer.fit([(x, x), (x, x * math.inf), (x, x)])
+    assert trainer.step == 3
 
 
 def test_its_advice_finds_the_operation():
@@ -410,6 +421,8 @@ def test_what_cannot_be_compiled_runs_and_says_so_in_one_line(capsys):
     assert said.count("\n") == 1
     assert "test_trainer.py" in said
     assert net.weight.item() == pytest.approx(2 - 2 * 0.8**4)
+    assert trainer.uncompiled in said
+    assert "cannot look at a value" in trainer.uncompiled
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

@@ -66,8 +66,10 @@ class Place:
         return {"start": self.start, "now": now, "batches": self.batches, **kept}
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> Place:
-        """`state` undone."""
+    def of(cls, state: Any) -> Place:
+        """`state` undone. Raises StateError where there is none."""
+        if not isinstance(state, dict):
+            raise StateError("the state of a trainer without its place in the data is no checkpoint to resume from")
         made = cls(state["start"], len(state["sums"]), state["batches"])
         made.now = state["now"]
         kept = ("batch", "rows", "sums", "seconds")

@@ -13,6 +13,20 @@ from ..errors import StateError
 from ..functions.rand import Generator
 
 FORMAT = 1
+PARTS = (
+    "step",
+    "epoch",
+    "first",
+    "rate",
+    "stopping",
+    "history",
+    "reached",
+    "model",
+    "optimizer",
+    "schedule",
+    "callbacks",
+)
+"""What a trainer's state is made of."""
 
 
 def seed_all(seed: int) -> None:
@@ -88,18 +102,7 @@ def _state(callback: Any) -> Any:
 
 
 def set_rules(trainer: Any, state: dict[str, Any]) -> None:
-    """Put `of_rules` back. Raises StateError where the state does not fit."""
-    if state.get("format", FORMAT) != FORMAT:
-        raise StateError("the checkpoint is of another format", got=f"{state['format']}, not {FORMAT}")
-    if missing := [name for name in ("model", "optimizer", "schedule", "callbacks") if name not in state]:
-        raise StateError("this is no checkpoint of a Trainer", got=f"no {', no '.join(missing)}")
-    if (state["schedule"] is None) != (trainer.schedule is None):
-        raise StateError("the checkpoint has a schedule or the trainer has one, and the other has not")
-    if len(state["callbacks"]) != len(trainer.callbacks):
-        raise StateError(
-            "the trainer has other callbacks than at the checkpoint",
-            got=f"{len(trainer.callbacks)}, {len(state['callbacks'])} at the checkpoint",
-        )
+    """Put `of_rules` back."""
     trainer.model.load_state_dict(state["model"])
     if trainer.schedule is not None:
         trainer.schedule.load_state_dict(state["schedule"])
@@ -107,3 +110,21 @@ def set_rules(trainer: Any, state: dict[str, Any]) -> None:
     for callback, held in zip(trainer.callbacks, state["callbacks"], strict=True):
         if held is not None and hasattr(callback, "load_state_dict"):
             callback.load_state_dict(held)
+
+
+def fits(trainer: Any, state: Any) -> None:
+    """Raises StateError where a state cannot be this trainer's, before anything of it is changed."""
+    missing = [name for name in PARTS if name not in state] if isinstance(state, dict) else PARTS
+    if missing:
+        raise StateError("this is no checkpoint of a Trainer", got=f"no {', no '.join(missing)}")
+    if state.get("format", FORMAT) != FORMAT:
+        raise StateError("the checkpoint is of another format", got=f"{state['format']}, not {FORMAT}")
+    if state["history"] and (new := [name for name in trainer.metrics if name not in state["history"][-1]]):
+        raise StateError("the trainer has other metrics than at the checkpoint", got=f"{', '.join(new)} is new")
+    if (state["schedule"] is None) != (trainer.schedule is None):
+        raise StateError("the checkpoint has a schedule or the trainer has one, and the other has not")
+    if len(state["callbacks"]) != len(trainer.callbacks):
+        raise StateError(
+            "the trainer has other callbacks than at the checkpoint",
+            got=f"{len(trainer.callbacks)}, {len(state['callbacks'])} at the checkpoint",
+        )

@@ -11,7 +11,7 @@ from typing import Any
 from .. import functions as fn
 from .. import nn, optim
 from ..dispatch import no_grad
-from ..errors import ArgumentError, GlassgradError, StateError
+from ..errors import ArgumentError, GlassgradError
 from ..tensor import Tensor
 from .callbacks import Callback, monitored
 from .data import again, batch_of, count_of, inputs_of, loader_of, rows_of
@@ -23,7 +23,7 @@ from .modes import evaluating
 from .options import checked, listed, positive
 from .place import Place
 from .progress import Teller, teller
-from .state import FORMAT, Sources, of_rules, seed_all, set_rules
+from .state import FORMAT, Sources, fits, of_rules, seed_all, set_rules
 from .steps import Steps
 
 
@@ -154,6 +154,11 @@ class Trainer:
                 tells.end()
         self.history.stopped = "Ctrl-C" if interrupt.asked else self.stopping
         return self.history
+
+    @property
+    def uncompiled(self) -> str:
+        """Why the training step runs uncompiled although it was to be compiled; empty if it does not."""
+        return self.steps.train.why or self.steps.gather.why or self.steps.apply.why
 
     def stop(self, reason: str) -> None:
         """Have `fit` return after the step or the epoch that runs; for callbacks."""
@@ -332,9 +337,8 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a saved state. Raises StateError where it does not fit."""
+        fits(self, state)
         set_rules(self, state)
-        if metrics := [n for n in self.metrics if state["history"] and n not in state["history"][-1]]:
-            raise StateError("the trainer has other metrics than at the checkpoint", got=f"{', '.join(metrics)} is new")
         self.step, self.epoch, self._first = int(state["step"]), int(state["epoch"]), int(state["first"])
         self.rate, self.stopping = float(state["rate"]), str(state["stopping"])
         self.history.rows[:] = state["history"]
@@ -364,10 +368,10 @@ class Trainer:
         if step is None and self.checkpoints.latest() is None:
             return 0
         state = self.checkpoints.load(step)
-        if not isinstance(state, dict) or "place" not in state:
-            raise StateError("this is no checkpoint of a Trainer", got=type(state).__name__)
+        fits(self, state)
+        place = Place.of(state.get("place"))
         self.load_state_dict(state)
-        self._place, self._resumed = Place.of(state["place"]), True
+        self._place, self._resumed = place, True
         return self.step
 
 
