@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -170,6 +171,18 @@ def _split(name: str, data: str | os.PathLike[str] | None, dtype: Any, download:
     if kind is None or not is_float(kind):
         raise DtypeError("the images are float32 or float64", got=repr(dtype), fix=f"bytes: raw_images({name!r})")
     raw = raw_images(name, data=data, download=download)
-    divisor = kind.type(255)
-    train, test = (np.divide(part, divisor, dtype=kind)[:, None] for part in (raw.train_images, raw.test_images))
+    train, test = (_from_0_to_1(part, kind)[:, None] for part in (raw.train_images, raw.test_images))
     return Split(pairs(train, raw.train_labels.astype(np.int64)), pairs(test, raw.test_labels.astype(np.int64)))
+
+
+def _from_0_to_1(pixels: np.ndarray, kind: np.dtype[Any]) -> np.ndarray:
+    """Bytes divided by 255, by two threads: most of the time goes into getting new memory from the system."""
+    made = np.empty(pixels.shape, kind)
+
+    def divide(part: slice) -> None:
+        np.divide(pixels[part], kind.type(255), out=made[part])
+
+    step = max(1, len(pixels) // 8)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(divide, [slice(begin, begin + step) for begin in range(0, len(pixels), step)]))
+    return made
