@@ -387,3 +387,14 @@ def test_an_index_that_the_step_computes_is_reported_out_of_range(pick, engine):
     with pytest.raises(gg.GlassgradError, match="out of range"):
         go(bad[1])
     assert go(good[1]).tolist() == picks[pick]((good[1] * 2).to(gg.int64)).tolist()
+
+
+def test_indices_of_another_shape_are_traced_anew():
+    """Whatever is looked at before a run is looked at after it is known to be of the shape that was traced."""
+    table = gg.nn.Embedding(7, 4)
+    step = gg.compile(lambda y: table(y.reshape(-1)))
+    for shape in [(32, 16)] * 3 + [(26, 16), (32, 16), (5, 3)]:
+        y = gg.randint(0, 7, shape)
+        assert gg.equal(step(y), table(y.reshape(-1)))
+    with pytest.raises(IndexError):
+        step(gg.full((5, 3), 9))

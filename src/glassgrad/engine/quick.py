@@ -108,13 +108,13 @@ class Quick:
         if given:
             lines += [f"{', '.join(given)}, = args"]
             lines += _miss([f"type({x}) is not Tensor" for x in given] + self._one_or_two(given))
-        lines += [line for number in range(len(self.plan.trace.inspections)) for line in self._inspection(number)]
         lines += ["global calls", "with lock:" if self.plan.whole else "with lock, Undisturbed():"]
         for place, x in enumerate(given):
             self.names[f"h{place}"] = None
             lines += [f"    m = {x}._node if {x}._base is None else {x}.node"]
             lines += [f"    {line}" for line in _miss([f"m is not h{place} and not take({place}, m)"])]
-        lines += [f"    {line}" for line in [*self._guards(), *self._run()]]
+        looks = [line for number in range(len(self.plan.trace.inspections)) for line in self._inspection(number)]
+        lines += [f"    {line}" for line in [*self._guards(), *looks, *self._run()]]  # of what is of the right kind
         return [*lines, f"{'' if self.plan.whole else '    '}return {self._returned()}"]
 
     def _one_or_two(self, given: list[str]) -> list[str]:
