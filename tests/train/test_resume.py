@@ -145,6 +145,7 @@ def test_ctrl_c_in_the_validation(tmp_path):
         presses = True
 
         def __iter__(self):
+            gg.rand(1)  # what a validation draws before it is broken off must not count
             for _ in range(3):
                 yield VALID
             if self.presses and whole_or_not.epoch == 1:
@@ -257,6 +258,19 @@ def test_killed_processes_lose_nothing(tmp_path):
         trainer.load_state_dict(gg.load(tmp_path / folder / "end"))
         ends.append(facts(trainer))
     assert ends[0] == ends[1]
+
+
+def test_checkpoints_come_with_epochs_and_every_so_many_steps(tmp_path):
+    class Kept:
+        def __init__(self):
+            self.steps = []
+
+        def save(self, state, step):
+            self.steps.append(step)
+
+    trainer, loader = training(compile=False, checkpoints=(kept := Kept()), checkpoint_every=3)
+    trainer.fit(loader, epochs=2)
+    assert kept.steps == [3, 6, 7, 9, 12, 14]
 
 
 def test_resume_without_a_checkpoint_changes_nothing(tmp_path):

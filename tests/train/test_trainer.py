@@ -425,6 +425,10 @@ def test_what_cannot_be_compiled_runs_and_says_so_in_one_line(capsys):
     assert "cannot look at a value" in trainer.uncompiled
 
 
+def test_threads_are_handed_on():
+    assert line(compile=True, threads=1).steps.train.call.threads == 1
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 NET = nn.Linear(1, 1)

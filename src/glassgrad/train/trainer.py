@@ -51,7 +51,8 @@ class Trainer:
         threads: how many a compiled step may use; by default all cores.
         seed: starts glassgrad's, NumPy's and Python's random numbers anew when the first `fit` begins.
         callbacks: see `Callback`; functions ``(trainer, row)`` are called after each epoch.
-        checkpoints: a folder, or a `glassgrad.Checkpoints`: saved after each epoch, and when Ctrl-C stops the training.
+        checkpoints: a folder, or a `glassgrad.saving.Checkpoints`: one is saved after each epoch, and when Ctrl-C stops
+            the training.
         checkpoint_every: also after every so many steps.
         allow_nan: go on when a loss is not finite, instead of raising `NotFiniteLoss`.
         progress: None for a bar in a terminal and a line for each epoch elsewhere, False for neither, or a Console of
