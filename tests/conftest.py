@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--native-graphs", type=int, default=40, metavar="N", help="random graphs for the native engine")
+    parser.addoption("--native-graphs", type=int, default=20, metavar="N", help="random graphs for the native engine")
     parser.addoption("--graphs", type=int, default=300, metavar="N", help="random graphs to compare (default: 300)")
     parser.addoption("--kills", type=int, default=20, metavar="N", help="processes killed while they save")
     parser.addoption("--malformed", type=int, default=100, metavar="N", help="malformed files to load")
@@ -41,7 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("dev", common)
     settings.register_profile("ci", common, derandomize=True, database=None)
     settings.load_profile("ci" if os.environ.get("CI") else "dev")
-    settings.register_profile("graphs", settings(), max_examples=config.getoption("--graphs"))
+    graphs = config.getoption("--graphs")
+    settings.register_profile("graphs", settings(), max_examples=graphs)
+    settings.register_profile("explained", settings(), max_examples=-(-2 * graphs // 3))
     settings.register_profile("malformed", settings(), max_examples=config.getoption("--malformed"))
     # Each example is compiled, so making a failing one smaller would take minutes: its steps are printed instead.
     phases = [Phase.explicit, Phase.reuse, Phase.generate]
