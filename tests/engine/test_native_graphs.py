@@ -1,6 +1,6 @@
 """Random graphs, values and gradients: the native engine computes what the plain functions do, and what torch does.
 
-40 graphs in CI; ``pytest --native-graphs 1000 tests/engine/test_native_graphs.py`` draws 1,000 for each dtype, half as
+20 graphs in CI; ``pytest --native-graphs 1000 tests/engine/test_native_graphs.py`` draws 1,000 for each dtype, half as
 many with torch, and a quarter as many with nan and infinity in them.
 """
 
