@@ -133,7 +133,8 @@ def _node(node: GraphNode, x: float, y: float) -> str:
     fill, line = FACES[node.role]
     left, top = x - WIDTH / 2, y - HEIGHT / 2
     shape = "×".join(map(str, node.value.shape))
-    title = node.name + (f" in {node.module}" if node.module else "") + (f", {node.line}" if node.line.file else "")
+    line = f", {Path(node.line.file).name}:{node.line.number}" if node.line.file else ""  # a picture goes to others: no folders
+    title = node.name + (f" in {node.module}" if node.module else "") + line
     made = [
         f"<g><title>{escape(title)}</title>",
         f'<rect x="{left:g}" y="{top:g}" width="{WIDTH}" height="{HEIGHT}" rx="{7 if node.op else 20}" '
