@@ -133,7 +133,8 @@ def _node(node: GraphNode, x: float, y: float) -> str:
     fill, line = FACES[node.role]
     left, top = x - WIDTH / 2, y - HEIGHT / 2
     shape = "×".join(map(str, node.value.shape))
-    line = f", {Path(node.line.file).name}:{node.line.number}" if node.line.file else ""  # a picture goes to others: no folders
+    # Without folders: a picture goes to others.
+    line = f", {Path(node.line.file).name}:{node.line.number}" if node.line.file else ""
     title = node.name + (f" in {node.module}" if node.module else "") + line
     made = [
         f"<g><title>{escape(title)}</title>",
