@@ -1,7 +1,8 @@
-"""The command line: ``glassgrad demo``, ``glassgrad explain``, ``glassgrad step``."""
+"""The command line: ``glassgrad demo``, ``explain``, ``step``, ``recipe``."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from . import __version__
 from .errors import GlassgradError
@@ -115,6 +117,39 @@ def step(script: Script = None, arguments: Arguments = None, at_step: AtStep = 1
 
         debug(report)
         _end(run)
+
+
+class _Recipes(typer.core.TyperGroup):
+    """The recipes as commands; each file is read when its recipe is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        from .recipes import RECIPES
+
+        return list(RECIPES)
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        from .recipes import RECIPES, recipe
+
+        if name not in RECIPES:
+            return None
+        run = recipe(name)
+
+        @functools.wraps(run)
+        def command(**options: Any) -> None:
+            with _failing(f"recipe {name}"):
+                run(**options)
+
+        made = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        made.command(name, short_help=RECIPES[name])(command)
+        return typer.main.get_command(made)
+
+
+recipes = typer.Typer(cls=_Recipes, no_args_is_help=True)
+app.add_typer(recipes, name="recipe", help="The article's applications on real inputs, a readable file each.")
+
+
+@recipes.callback()
+def _of_recipes() -> None: ...
 
 
 def _in_terminal() -> bool:

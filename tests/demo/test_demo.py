@@ -12,7 +12,8 @@ from safetensors.numpy import load_file
 import glassgrad as gg
 from glassgrad import train
 from glassgrad.datasets import digits
-from glassgrad.demo.digits import network, picture
+from glassgrad.demo.digits import picture
+from glassgrad.recipes.digits import network
 
 
 def run(*arguments, folder, code="import sys; from glassgrad.cli import app; app()"):

@@ -8,33 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn, optim, saving
+from .. import nn, saving
 from ..datasets import digits
 from ..errors import GlassgradError
 from ..functions import manual_seed
+from ..recipes.digits import learn, network
 from ..tensor import Tensor
-from ..train import Trainer
-from ..utils.data import DataLoader, TensorDataset
 
 SHADES = " ░▒▓█"
-
-
-def network() -> nn.Sequential:
-    """Three convolutions, each normalised over the batch, and a linear layer on top."""
-
-    def stage(channels: int, filters: int) -> list[nn.Module]:
-        return [nn.Conv2d(channels, filters, 3, padding=1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
-
-    return nn.Sequential(
-        *stage(1, 16),  # (n, 16, 8, 8)
-        *stage(16, 32),  # (n, 32, 8, 8)
-        nn.MaxPool2d(2),  # (n, 32, 4, 4)
-        *stage(32, 64),  # (n, 64, 4, 4)
-        nn.MaxPool2d(2),  # (n, 64, 2, 2)
-        nn.Flatten(),  # (n, 256)
-        nn.Dropout(0.3),
-        nn.Linear(256, 10),  # (n, 10)
-    )
 
 
 def show(console: Any, *, epochs: int, seed: int, out: Path) -> float:
@@ -53,7 +34,9 @@ def show(console: Any, *, epochs: int, seed: int, out: Path) -> float:
         highlight=False,
     )
     start = time.perf_counter()
-    trainer = learn(console, model, train, epochs)
+    trainer = learn(model, train, epochs, console)
+    if trainer.history.stopped:
+        raise KeyboardInterrupt
     images, labels = test.tensors
     reached = trainer.evaluate(test)["accuracy"]
     console.print(
@@ -66,19 +49,6 @@ def show(console: Any, *, epochs: int, seed: int, out: Path) -> float:
     save(model, out)
     console.print(f"\nWeights saved to {out}; load them by glassgrad.load and model.load_state_dict.", highlight=False)
     return reached
-
-
-def learn(console: Any, model: nn.Module, data: TensorDataset, epochs: int) -> Trainer:
-    """Train, told by a bar or a line an epoch."""
-    loader = DataLoader(data, batch_size=32, shuffle=True)
-    optimizer = optim.Adam(model.parameters(), lr=1e-3)
-    schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=len(loader) * epochs)
-    trainer = Trainer(
-        model, nn.CrossEntropyLoss(), optimizer, schedule=schedule, metrics=["accuracy"], progress=console
-    )
-    if trainer.fit(loader, epochs=epochs).stopped:
-        raise KeyboardInterrupt
-    return trainer
 
 
 def draw(console: Any, images: Tensor, labels: Tensor, chances: Tensor) -> None:

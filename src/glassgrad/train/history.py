@@ -79,6 +79,10 @@ class History:
 
         Raises MissingExtra where matplotlib, the extra ``plots``, is not installed.
         """
+        return save_figure(self.figure(), Path(path))
+
+    def figure(self) -> Any:
+        """What `plot` draws, as a figure of matplotlib."""
         figure = needed("matplotlib.figure", "a plot").Figure
         names = [n for n in self.columns if n not in ("epoch", "step", "seconds", "samples_per_second")]
         plain = list(dict.fromkeys(name.removeprefix("valid_") for name in names))
@@ -94,7 +98,7 @@ class History:
             if f"valid_{name}" in names:
                 panel.legend()
         panels[-1].set_xlabel("epoch")
-        return save_figure(made, Path(path))
+        return made
 
 
 def _number(value: Any) -> float:

@@ -13,9 +13,12 @@ from typing import Any
 from ..errors import GlassgradError
 
 EXTRAS = {
+    "gymnasium": "recipes",
+    "highway_env": "recipes",
     "igraph": "html",
     "latex2mathml.converter": "html",
     "matplotlib.figure": "plots",
+    "pyspiel": "recipes",
     "sklearn.base": "data",
     "tensorboardX": "tensorboard",
     "textual": "tui",

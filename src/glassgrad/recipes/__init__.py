@@ -1,0 +1,29 @@
+"""The article's applications on real inputs, a readable file each: ``glassgrad recipe NAME``.
+
+A recipe is a function of its file that has the file's name. Its parameters are the options of the command; it prints
+its figures, leaves a page with pictures, and returns the `Page`. ``short=True`` is a form that learns measurably
+within seconds. RESULTS.md, beside this file, has what the full runs reached.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from .page import Page
+
+RECIPES = {
+    "digits": "a convolutional net reads scikit-learn's handwritten digits",
+}
+"""What each recipe shows, by name."""
+
+
+def recipe(name: str) -> Callable[..., Page]:
+    """The function of a recipe; raises KeyError for an unknown name."""
+    if name not in RECIPES:
+        raise KeyError(name)
+    found: Callable[..., Page] = getattr(importlib.import_module(f".{name}", __package__), name)
+    return found
+
+
+__all__ = ["RECIPES", "Page", "recipe"]

@@ -1,0 +1,44 @@
+"""Every recipe's short form learns measurably, and leaves a page that holds all it shows."""
+
+import inspect
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from glassgrad.cli import app
+from glassgrad.recipes import RECIPES, recipe
+
+LEARNT = {"digits": lambda f: f["last loss"] < f["first loss"] / 5 and f["held-out accuracy"] > 0.9}
+"""What the figures of each recipe's short form must show."""
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_short_form_learns_measurably_and_leaves_a_page(name, tmp_path):
+    page = recipe(name)(short=True, html=tmp_path / "page.html")
+    print(page.figures)
+    assert LEARNT[name](page.figures)
+    text = (tmp_path / "page.html").read_text()
+    assert text.count("<figure><img") >= 2
+    assert not re.search(r'(src|href)=(?!"data:image)', text), "a page loads nothing"
+    for figure in page.figures:
+        assert f"<td>{figure}</td>" in text
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_a_readable_file_with_the_options_that_all_have(name):
+    run = recipe(name)
+    lines = inspect.getsource(inspect.getmodule(run)).splitlines()
+    assert len(lines) < 200
+    assert {"short", "seed", "html"} <= set(inspect.signature(run).parameters)
+    helped = CliRunner().invoke(app, ["recipe", name, "--help"])
+    assert helped.exit_code == 0
+    assert "--short" in helped.output
+
+
+def test_the_command_lists_the_recipes_and_names_an_unknown_one():
+    listed = CliRunner().invoke(app, ["recipe"])
+    assert all(name in listed.output for name in RECIPES)
+    unknown = CliRunner().invoke(app, ["recipe", "soup"])
+    assert unknown.exit_code == 2
+    assert "soup" in unknown.output
