@@ -26,7 +26,8 @@ th { color: var(--soft); }
 td { font-variant-numeric: tabular-nums; }
 figure { margin: 14px 0; }
 figure img {
-  max-width: 100%; background: #fff; border: 1px solid var(--rule); border-radius: 8px; padding: 6px; box-sizing: border-box;
+  max-width: 100%; box-sizing: border-box; padding: 6px; background: #fff;
+  border: 1px solid var(--rule); border-radius: 8px;
 }
 figcaption, footer { color: var(--soft); font: 13.5px/1.45 var(--sans); max-width: 88ch; }
 pre { background: var(--faint); border-radius: 8px; padding: 10px 14px; overflow-x: auto; font: 13px/1.35 var(--mono); }
