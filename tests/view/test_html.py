@@ -188,6 +188,9 @@ def test_a_missing_extra_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "igraph", None)
     with pytest.raises(MissingExtra, match=r"pip install 'glassgrad\[html\]'"):
         needed("igraph", "the layout of a graph")
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(MissingExtra, match=r"(?s)needs sklearn,.*'glassgrad\[data\]'"):
+        needed("sklearn.metrics", "the area under a curve")
     with pytest.raises(ImportError):
         nets.formula().html("never.html")
     assert not Path("never.html").exists()

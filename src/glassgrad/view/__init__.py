@@ -16,14 +16,14 @@ EXTRAS = {
     "gymnasium": "recipes",
     "highway_env": "recipes",
     "igraph": "html",
-    "latex2mathml.converter": "html",
-    "matplotlib.figure": "plots",
+    "latex2mathml": "html",
+    "matplotlib": "plots",
     "pyspiel": "recipes",
-    "sklearn.base": "data",
+    "sklearn": "data",
     "tensorboardX": "tensorboard",
     "textual": "tui",
 }
-"""The extra of the package that brings a module."""
+"""The extra that brings a package."""
 
 
 class MissingExtra(GlassgradError, ImportError):
@@ -35,10 +35,10 @@ def needed(module: str, what: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        extra = EXTRAS[module]
+        package = module.partition(".")[0]
         raise MissingExtra(
-            f"{what} needs {module.partition('.')[0]}, which is not installed",
-            fix=f"pip install 'glassgrad[{extra}]'",
+            f"{what} needs {package}, which is not installed",
+            fix=f"pip install 'glassgrad[{EXTRAS[package]}]'",
         ) from error
 
 
