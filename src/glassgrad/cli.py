@@ -89,7 +89,7 @@ def explain(
         run = _run("explain", script, arguments or [], at_step)
         report = _report(run, script, why, entries=html is not None or json is not None)
         if html is None and json is None:
-            from .demo.article import show_mistakes
+            from .recipes.worked import show_mistakes
             from .view.text import show
 
             show(report, why=why is not None)
@@ -161,7 +161,7 @@ def _run(command: str, script: Path | None, arguments: list[str], at_step: int) 
     from .explain.script import run_script, run_text
 
     if script is None:
-        from .demo.article import program
+        from .recipes.worked import program
 
         run = run_text(program(), "article.py", at_step)
     elif not script.is_file():

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from glassgrad.demo import article
+from glassgrad.recipes import worked as article
 
 EXACT = {
     "z1": 1.1, "a1": 0.7502601056, "z2": 0.4250780317, "y": 0.6046977374, "L": 0.1562638788, "∂L/∂y": -0.7906045251,

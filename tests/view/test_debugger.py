@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList, Static, Tree
 import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad import report as r
-from glassgrad.demo.article import program
+from glassgrad.recipes.worked import program
 from glassgrad.errors import ArgumentError
 from glassgrad.explain import record
 from glassgrad.explain.script import run_text

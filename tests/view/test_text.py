@@ -12,7 +12,7 @@ from rich.text import Text
 
 import glassgrad as gg
 from glassgrad import nn, optim
-from glassgrad.demo.article import program
+from glassgrad.recipes.worked import program
 from glassgrad.explain import record
 from glassgrad.explain.reporting import report_of
 from glassgrad.explain.script import run_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .article import show as show_article
+from ..recipes.worked import show as show_article
 from .digits import show as show_digits
 
 __all__ = ["show_article", "show_digits"]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from .page import Page
 
 RECIPES = {
+    "article": "the article's numbers; why its XOR program does not learn, how it does, and what backpropagation saves",
     "digits": "a convolutional net reads scikit-learn's handwritten digits",
 }
 """What each recipe shows, by name."""

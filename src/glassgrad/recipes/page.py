@@ -24,6 +24,7 @@ table { border-collapse: collapse; margin: 10px 0; font-size: 14px; }
 th, td { border-bottom: 1px solid var(--rule); padding: 4px 18px 4px 0; text-align: left; font-weight: 400; }
 th { color: var(--soft); }
 td { font-variant-numeric: tabular-nums; }
+td:last-child { color: var(--soft); }
 figure { margin: 14px 0; }
 figure img {
   max-width: 100%; box-sizing: border-box; padding: 6px; background: #fff;
@@ -93,12 +94,12 @@ class Page:
         self._parts.append(f"<p>{html.escape(text)}</p>")
         self.console.print(_plain(text))
 
-    def figure(self, name: str, value: float, form: str = "{:.4g}", *, asked: str = "") -> None:
-        """A number that the run reached, and what was asked of it."""
+    def figure(self, name: str, value: float, form: str = "{:.4g}", *, asked: str = "", note: str = "") -> None:
+        """A number that the run reached, and what was asked of it or is to be said beside it."""
         self.figures[name] = float(value)
-        shown = form.format(value)
-        self._rows.append("".join(f"<td>{html.escape(each)}</td>" for each in (name, shown, asked)))
-        self.console.print(_plain(f"{name}: {shown}" + (f" (asked: {asked})" if asked else "")))
+        shown, beside = form.format(value), f"asked: {asked}" if asked else note
+        self._rows.append("".join(f"<td>{html.escape(each)}</td>" for each in (name, shown, beside)))
+        self.console.print(_plain(f"{name}: {shown}" + (f" ({beside})" if beside else "")))
 
     def text(self, text: str, caption: str = "") -> None:
         """Text as it stands: samples, boards, tables."""
@@ -135,7 +136,7 @@ class Page:
     def _flush(self) -> None:
         if self._rows:
             rows = "".join(f"<tr>{row}</tr>" for row in self._rows)
-            self._parts.append(f"<table><tr><th>figure<th>reached<th>asked</tr>{rows}</table>")
+            self._parts.append(f"<table>{rows}</table>")
             self._rows = []
 
 
