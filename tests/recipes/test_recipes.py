@@ -22,7 +22,7 @@ def test_a_short_form_learns_measurably_and_leaves_a_page(name, tmp_path):
     print(page.figures)
     assert LEARNT[name](page.figures)
     text = (tmp_path / "page.html").read_text()
-    assert text.count("<figure><img") >= 2
+    assert text.count("<figure><img") >= 1
     assert not re.search(r'(src|href)=(?!"data:image)', text), "a page loads nothing"
     for figure in page.figures:
         assert f"<td>{figure}</td>" in text
