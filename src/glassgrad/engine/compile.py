@@ -20,10 +20,11 @@ from .bind import Binding
 from .guards import Guards
 from .interpret import Interpreter
 from .locks import Undisturbed, alone, lock_of, making
+from .newborn import Newborn
 from .quick import MISS, Quick
 from .report import StepReport, graph_of, report
 from .results import CLAMP, all_slots, cut, gradient_inside, watch
-from .trace import Cold, escaped, filled, flatten, specs_of, trace
+from .trace import Cold, filled, flatten, specs_of, trace
 from .traced import Slot, Trace
 
 ENGINES = ("interpret", "native")
@@ -217,9 +218,9 @@ class Compiled:
             )
 
     def _trace(self, args: Any, kwargs: Any) -> Trace:
-        with alone():
-            made = trace(self.function, args, kwargs)
-            kept = escaped()
+        with alone(), Newborn() as newborn:
+            made = trace(self.function, args, kwargs, newborn)
+            kept = newborn.holding_symbols()
         if kept:
             node = kept[0]._node
             for cell in kept:  # what is kept must not look like a number

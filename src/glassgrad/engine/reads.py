@@ -29,6 +29,7 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
 from .guards import opened, same
+from .newborn import Newborn
 
 ABSENT = object()
 OURS, STDLIB = (PACKAGE, str(Path(np.__file__).parent), "<frozen"), sysconfig.get_path("stdlib")
@@ -99,9 +100,12 @@ def _look(holder: Any, key: str) -> Any:
 class Reading:
     """While it is on, notes what the user's functions read. A profile function that was set goes on when it is over."""
 
-    def __init__(self, entered: Callable[[Module], None]) -> None:
+    def __init__(self, entered: Callable[[Module], None], newborn: Newborn) -> None:
         self.entered = entered
         """Told of every module that is read: its attributes are looked at by `guards`."""
+        self.newborn = newborn
+        self.own: set[int] = set()
+        """What the step has made itself, which it may change."""
         self.reads: dict[tuple[int, str], Read] = {}
         self.codes: set[CodeType] = set()
         self.sources: list[tuple[str, Any, Any]] = []
@@ -111,11 +115,6 @@ class Reading:
         self._source("random", random)
         self._source("numpy.random", np.random)
         self.outer: Any = sys.getprofile()
-        self.collecting = gc.isenabled()
-        gc.disable()  # what runs when rubbish is collected has nothing to do with the step
-        self.old = gc.get_objects()  # held, so that nothing new comes to lie where one of them was
-        self.known = set(map(id, self.old))
-        """What was there before the step: what it makes itself, it may change."""
         sys.setprofile(self._event)
         return self
 
@@ -123,9 +122,6 @@ class Reading:
         sys.setprofile(self.outer if callable(self.outer) else None)
         if hasattr(self.outer, "enable"):  # cProfile, which is no function
             self.outer.enable()
-        self.old.clear()
-        if self.collecting:
-            gc.enable()
 
     def _event(self, frame: FrameType, event: str, _: Any) -> None:
         if event == "call":
@@ -138,6 +134,7 @@ class Reading:
     def _note(self, frame: FrameType) -> None:
         """The names that the code of a frame looks up, and what they are as it begins."""
         cells = _cells_of(frame)
+        self.own = self.newborn.ids()
         for kind, name, attributes in paths(frame.f_code):
             if kind == "argument":
                 value = frame.f_locals.get(name, ABSENT)
@@ -146,7 +143,7 @@ class Reading:
             else:
                 value = ABSENT
                 for each in cells if kind == "free" else ():
-                    if id(each[name]) in self.known:
+                    if id(each[name]) not in self.own:
                         value = self._read(name, each[name], "", frame.f_code)
             whole = name
             for attribute in attributes:
@@ -158,7 +155,7 @@ class Reading:
         if isinstance(owner, Module):
             self.entered(owner)
             return ABSENT
-        if id(owner) not in self.known or isinstance(owner, (Tensor, Optimizer, FunctionType, BuiltinFunctionType)):
+        if id(owner) in self.own or isinstance(owner, (Tensor, Optimizer, FunctionType, BuiltinFunctionType)):
             return ABSENT
         if isinstance(owner, ModuleType):
             users = _is_users_file(getattr(owner, "__file__", None) or "")

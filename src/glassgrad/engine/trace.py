@@ -20,6 +20,7 @@ from ..graph import CONSTANT, Node, Operation, Origin, Overwritten, OverwrittenV
 from ..spec import Spec, float64
 from ..tensor import Tensor, wrap
 from .locks import Undisturbed
+from .newborn import Newborn
 from .reads import Read, Reading
 from .traced import REARRANGING, Inspection, Option, Slot, Step, Trace, symbol
 
@@ -147,12 +148,6 @@ class Tracer:
                 )
 
 
-def escaped() -> list[Tensor]:
-    """Tensors that still hold a symbol, which no one should after a trace."""
-    gc.collect()
-    return [cell for cell in gc.get_objects() if _is_cell(cell) and isinstance(cell._node.value, Symbol)]
-
-
 def _is_cell(thing: Any) -> bool:
     """isinstance would read `__class__` of foreign objects, and some of them answer with a warning."""
     return issubclass(type(thing), Tensor)
@@ -172,22 +167,26 @@ def tracing(tracer: Tracer) -> Iterator[None]:
         STATE.tracer, STATE.scope = outer, scope
 
 
-def trace(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Trace:
+def trace(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], newborn: Newborn) -> Trace:
     """Trace a call of ``function``. Raises TraceError where it does what a compiled step cannot."""
     tensors = flatten((args, kwargs))
-    made, sharing = _attempt(function, args, kwargs, tensors)
+    made, sharing = _attempt(function, args, kwargs, tensors, newborn)
     if sharing:  # cells with one array between them would be taken for one
         for cell in sharing:
             node = cell.node
             own = leaf(node.value.copy(), node.requires_grad)
             own.hooks, own.cell = node.hooks, node.cell
             cell._hold(own)
-        made, _ = _attempt(function, args, kwargs, tensors)
+        made, _ = _attempt(function, args, kwargs, tensors, newborn)
     return made
 
 
 def _attempt(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], tensors: list[Tensor]
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    tensors: list[Tensor],
+    newborn: Newborn,
 ) -> tuple[Trace, list[Tensor]]:
     """A trace, and the cells whose arrays other cells of the trace have too."""
     tracer = Tracer()
@@ -196,7 +195,7 @@ def _attempt(
         try:
             for number, tensor in enumerate(tensors):
                 _enter(tracer, tensor, number, known)
-            with Reading(tracer.entered) as reading:
+            with Reading(tracer.entered, newborn) as reading:
                 returned = function(*args, **kwargs)
             return _finish(tracer, tensors, known, returned, reading.checked())
         except OverwrittenValue as error:
