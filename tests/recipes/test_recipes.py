@@ -3,17 +3,36 @@
 import inspect
 import re
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import glassgrad as gg
 from glassgrad.cli import app
+from glassgrad.datasets import digits
 from glassgrad.recipes import RECIPES, recipe
+from glassgrad.utils.data import TensorDataset
 
 LEARNT = {
     "article": lambda f: (f["article: solved"], f["rate 5: solved"], f["wide start, rate 1: solved"]) == (0, 10, 10),
     "digits": lambda f: f["last loss"] < f["first loss"] / 5 and f["held-out accuracy"] > 0.9,
+    "mnist": lambda f: f["last loss"] < f["first loss"] / 2 and f["test accuracy"] > 0.7,
 }
 """What the figures of each recipe's short form must show."""
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    """MNIST has to be got first: scikit-learn's digits, enlarged, stand in for it."""
+
+    def enlarged(data=None):
+        return [TensorDataset(gg.tensor(np.pad(np.kron(images.numpy(), np.ones((3, 3), "f")), PAD)), labels)
+                for images, labels in (part.tensors for part in digits())]  # fmt: skip
+
+    monkeypatch.setattr("glassgrad.recipes.mnist.load_mnist", enlarged)
+
+
+PAD = ((0, 0), (0, 0), (2, 2), (2, 2))
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -14,6 +14,7 @@ from .page import Page
 
 RECIPES = {
     "article": "the article's numbers; why its XOR program does not learn, how it does, and what backpropagation saves",
+    "mnist": "a convolutional net, or one of dense layers, reads MNIST or Fashion-MNIST",
     "digits": "a convolutional net reads scikit-learn's handwritten digits",
 }
 """What each recipe shows, by name."""
