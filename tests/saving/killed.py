@@ -2,6 +2,7 @@
 
     python -m tests.saving.killed save FOLDER KILLS
     python -m tests.saving.killed train FOLDER KILLS
+    python -m tests.saving.killed fit FOLDER KILLS
 
 prints what was found as JSON.
 """
@@ -20,8 +21,11 @@ from tests.saving.states import fingerprint
 from tests.saving.training import train
 
 import glassgrad as gg
+from glassgrad import nn, optim
 from glassgrad.saving import Checkpoints
 from glassgrad.saving.disk import UNFINISHED
+from glassgrad.train import Trainer
+from glassgrad.utils.data import DataLoader, TensorDataset
 
 VARIANTS = [np.random.default_rng(seed).normal(size=(256, 1024)) for seed in range(4)]  # 2 MB each
 
@@ -115,6 +119,69 @@ def trains(folder, kills, steps=150):
     return {"kills": done, "while a file was unfinished": during, "trainings": rounds}
 
 
+def fit(folder, epochs=6):
+    """A compiled training of a Trainer that goes on from the last checkpoint in a folder; its end is left there too."""
+    gg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Dropout(0.2), nn.Linear(16, 2))
+    rule = optim.AdamW(model.parameters(), lr=0.01)
+    schedule = optim.lr_scheduler.OneCycleLR(rule, max_lr=0.05, total_steps=10 * epochs)
+    rng = np.random.default_rng(1)
+    data = TensorDataset(*(gg.tensor(rng.normal(size=(60, width)).astype(np.float32)) for width in (3, 2)))
+    trainer = Trainer(
+        model, nn.MSELoss(), rule, schedule=schedule, metrics=["mae"], checkpoints=os.path.join(folder, "checkpoints"),
+        checkpoint_every=2, progress=False, seed=3,
+    )  # fmt: skip
+    trainer.resume()
+    history = trainer.fit(DataLoader(data, batch_size=6, shuffle=True), data, epochs=epochs)
+    assert not trainer.uncompiled
+    told = [[row[name] for name in ("step", "loss", "mae", "valid_loss", "valid_mae", "rate")] for row in history]
+    gg.save([model.state_dict(), rule.state_dict(), schedule.state_dict(), told], os.path.join(folder, "end"))
+
+
+def kill_while_saving(pid, folder):
+    """Kill a process as soon as a file is there that is not finished; whether it was still there."""
+    while not (os.path.isdir(folder) and unfinished(folder)):
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            assert os.waitstatus_to_exitcode(status) == 0, status
+            return False
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return True
+
+
+def fits(folder, kills):
+    """Kill a Trainer again and again, every second time while it saves; it ends with the bits of one never stopped."""
+
+    def begin(name):
+        here = os.path.join(folder, name)
+        os.makedirs(here, exist_ok=True)
+        return here, os.path.join(here, "checkpoints"), child(lambda: fit(here))
+
+    for name in ("first", "whole"):  # the first one compiles, and leaves its machine code on the disk
+        began = time.perf_counter()
+        whole, _, pid = begin(name)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    seconds = time.perf_counter() - began
+    bits = fingerprint(gg.load(os.path.join(whole, "end")))
+    done = during = rounds = 0
+    while done < kills:
+        rounds += 1
+        while True:
+            here, saved, pid = begin(str(rounds))
+            late = done >= kills or not (
+                kill_while_saving(pid, saved) if done % 2 else kill(pid, random.uniform(0.0, seconds))
+            )
+            if late:
+                break
+            done += 1
+            during += os.path.isdir(saved) and unfinished(saved) > 0
+        if done >= kills:
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert fingerprint(gg.load(os.path.join(here, "end"))) == bits
+    return {"kills": done, "while a file was unfinished": during, "trainings": rounds}
+
+
 if __name__ == "__main__":
     what, where, many = sys.argv[1:]
-    print(json.dumps({"save": saves, "train": trains}[what](where, int(many))))
+    print(json.dumps({"save": saves, "train": trains, "fit": fits}[what](where, int(many))))

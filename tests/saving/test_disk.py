@@ -25,7 +25,7 @@ CALLS = ["open", "fstat", "write", "fsync", "replace", "close", "chmod", "stat",
 NEW = {"new": np.arange(100.0), "more": [gg.ones(30), "text"]}
 
 
-@pytest.mark.parametrize("what", ["save", "train"])
+@pytest.mark.parametrize("what", ["save", "train", "fit"])
 def test_killed_at_any_moment(what, tmp_path, pytestconfig, record_property):
     kills = pytestconfig.getoption("--kills")
     done = subprocess.run(

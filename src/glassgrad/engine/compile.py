@@ -94,6 +94,8 @@ class Compiled:
         self.signatures = signatures
         self.plans: OrderedDict[Any, list[Plan]] = OrderedDict()
         self.warm = False
+        """Whether the state is there that the first call begins. Set it for a training that goes on from a checkpoint:
+        the first call is compiled then too, and gives the bits of the training that was never stopped."""
         self.cold = False
         """The last call began state, such as an optimizer's for a new parameter."""
         self.failed: str = ""
