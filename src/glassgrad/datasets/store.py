@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from ..engine.cache import platform_folder
 from ..errors import GlassgradError
 from ..saving import disk
 
@@ -45,14 +45,8 @@ class Expected(NamedTuple):
 
 def cache_folder() -> Path | None:
     """The folder that downloads are kept in; None where this user has none."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        base = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
-    return Path(base) / "glassgrad" / "data" if os.path.isabs(base) else None
+    base = platform_folder()
+    return None if base is None else base / "data"
 
 
 def given_folder(data: str | os.PathLike[str] | None) -> Path | None:

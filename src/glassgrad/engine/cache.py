@@ -33,6 +33,11 @@ def folder() -> Path | None:
     named = os.environ.get(VARIABLE)
     if named is not None:
         return Path(named).absolute() if named not in ("", "off") else None
+    return platform_folder()
+
+
+def platform_folder() -> Path | None:
+    """Glassgrad's folder where the platform keeps what can be got again; None where this user has none."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA", "")
     elif sys.platform == "darwin":
