@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from .dispatch import STATE, GradMode, Quiet, apply
 from .errors import GradError, line_of
-from .graph import RELEASED, Node, Origin, Overwritten, OverwrittenValue, ancestors
+from .graph import RELEASED, Forgotten, Node, Origin, Overwritten, OverwrittenValue, Part, ancestors
 from .ops.arithmetic import add
 
 
@@ -39,7 +39,7 @@ def cotangents(
     needed.
     """
     order = ancestors(outputs, only=_needs_gradient)
-    alive: Collection[Node] | None = None
+    alive: set[Node] | None = None
     if wanted is not None:
         alive = _leading_to(order, wanted)
         order = [node for node in order if node in alive]
@@ -52,11 +52,17 @@ def cotangents(
         held = sums.get(output)
         sums[output] = seed if held is None else add(held, seed)
     found: dict[Node, Node] = {}
+    called: list[Part] = []
     note = create_graph or STATE.observer is not None
     outer = STATE.origin
     try:
         with Quiet(), GradMode(create_graph):
-            for node in reversed(order):
+            while order:
+                node = order.pop()  # held by nobody else, it goes when what was made of it has gone
+                if alive is not None:
+                    alive.discard(node)
+                while called and node.id < called[-1].first:
+                    called.pop().forget()
                 g = sums.pop(node, None)
                 if g is None:
                     continue
@@ -71,19 +77,24 @@ def cotangents(
                 if note:
                     made = node.origin
                     STATE.origin = Origin(made.where, made.scope, node) if made else Origin(None, None, node)
-                _push(node, g, sums, alive)
+                _push(node, g, sums, alive, called)
                 if not keep_graph:
                     node.release()
     finally:
         STATE.origin = outer
+        for part in called:
+            part.forget()
     return found
 
 
-def _push(node: Node, g: Node, sums: dict[Node, Node], alive: Collection[Node] | None) -> None:
+def _push(node: Node, g: Node, sums: dict[Node, Node], alive: set[Node] | None, called: list[Part]) -> None:
     """Send the cotangent of ``node`` on to its inputs."""
     op = node.op
     assert op is not None
     inputs = node.inputs
+    for each in (node, *inputs):
+        if type(each.value) is Forgotten:
+            each.value.part.recall(g, called)
     for index, source in enumerate(inputs):
         if not source.requires_grad or (alive is not None and source not in alive):
             continue

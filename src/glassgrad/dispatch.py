@@ -50,6 +50,12 @@ class Observing(Protocol):
     def written(self, constant: Node, number: Any) -> None: ...
 
 
+class Keeping(Protocol):
+    """What a checkpoint is told while its function runs: every node that is made, each with its inputs."""
+
+    def made(self, node: Node) -> None: ...
+
+
 class Changes:
     """Counts what could make a compiled step stale, outside of a trace: tensors rebound, gradients set, attributes of
     modules changed, hooks put on or taken off, optimizers given other groups or state. One number to compare instead
@@ -72,6 +78,7 @@ class State(threading.local):
     origin: Origin | None = None  # in a backward pass: that of the forward node whose rule runs
     observer: Observing | None = None  # while it is on, all nodes keep their inputs until backward lets them go
     tracer: Tracing | None = None
+    keeper: Keeping | None = None  # while it is on, all nodes keep their inputs: they may have to be made again
     quiet: bool = False  # whether NumPy's floating point warnings are off already
 
 
@@ -100,11 +107,13 @@ def apply(op: Operation, inputs: tuple[Node, ...], params: Params) -> Node:
             if node.requires_grad:
                 needs = value.dtype.kind == "f"  # only floats have gradients: a cast to integers ends them
                 break
-    if not needs and state.observer is None:
+    if not needs and state.observer is None and state.keeper is None:
         return Node(op, (), params, value, False, None)
     node = Node(op, inputs, params, value, needs, state.origin or Origin(here(2), state.scope))
     if state.observer is not None:
         state.observer.made(node)
+    if state.keeper is not None:
+        state.keeper.made(node)
     return node
 
 

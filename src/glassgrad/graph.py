@@ -2,8 +2,8 @@
 
 A `Node` is one value and how it came to be. Everything that computes on Nodes goes through `dispatch.apply`. Two
 things may be taken from a Node after it was made: its inputs, when a backward pass has used them up (`release`),
-and its value, when the cell that showed it was written in place (`overwrite`). Both leave a note that later
-readers turn into an error with the user's line.
+and its value, when the cell that showed it was written in place (`overwrite`), or until a backward pass needs it, when
+it can be had again (`Forgotten`). All leave a note that later readers turn into an error with the user's line.
 """
 
 from __future__ import annotations
@@ -139,6 +139,32 @@ class Overwritten:
 
     def read(self, *_: object, **__: object) -> NoReturn:
         raise OverwrittenValue(f"this value was overwritten in place at {line_of(self.where) or 'an unknown line'}")
+
+    __array__ = __array_ufunc__ = __array_function__ = __getattr__ = __getitem__ = __len__ = __iter__ = read
+
+
+class Part(Protocol):
+    """A part of the computation whose values were not kept (`utils.checkpoint`)."""
+
+    first: int
+
+    def recall(self, after: Node, called: list[Part]) -> None: ...
+    def forget(self) -> None: ...
+
+
+class Forgotten:
+    """Stands in the place of a value that was not kept, and that its `part` computes again for a backward pass."""
+
+    __slots__ = ("dtype", "part", "shape")
+
+    def __init__(self, shape: Shape, dtype: Dtype, part: Part) -> None:
+        self.shape, self.dtype, self.part = shape, dtype, part
+
+    def read(self, *_: object, **__: object) -> NoReturn:
+        raise GlassgradError(
+            "this value was not kept: it lies inside of a checkpoint, and is computed again in a backward pass",
+            got=str(Spec(self.shape, self.dtype)), fix="return the tensor from the checkpointed function",
+        )  # fmt: skip
 
     __array__ = __array_ufunc__ = __array_function__ = __getattr__ = __getitem__ = __len__ = __iter__ = read
 

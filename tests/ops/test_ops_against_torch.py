@@ -95,6 +95,7 @@ TORCH = {
     "copy": torch.clone,
     "detach": lambda x: x.detach(),
     "replace": lambda x, new: x + (new - x).detach(),
+    "again": lambda x, after: x.clone(),
     "reshape": lambda x, shape: x.reshape(shape),
     "permute": lambda x, axes: x.permute(axes),
     "expand": lambda x, shape: x.expand(shape),

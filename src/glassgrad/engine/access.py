@@ -1,4 +1,7 @@
-"""Where the entries of a value lie: views as offsets and strides over the array they look at."""
+"""Where the entries of a value lie: views as offsets and strides over the array they look at.
+
+A view looks at its first operand. Others only have to be there before (`before`).
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,19 @@ def _found(val: Val) -> Access | None:
             return None
         offset, shape, strides = offset + found[0], view.shape, found[1]
     return Access(base, offset, strides)
+
+
+def before(val: Val) -> list[Val]:
+    """What must be there before a value is computed though that does not read it."""
+    found = []
+    stack = list(val.ins)
+    while stack:
+        view = stack.pop()
+        if is_view(view):
+            stack.append(view.ins[0])
+            others = [access(source) for source in view.ins[1:]]
+            found += [other.base for other in others if other is not None]
+    return found
 
 
 def in_order(found: Access, shape: Shape) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .access import Access, access, in_order, is_view
+from .access import Access, access, before, in_order, is_view
 from .dims import refine, split_strides, spread_flags
 from .groups import (
     FULL,
@@ -59,7 +59,8 @@ class Fuser:
     def _latest(self, val: Val) -> Group | None:
         """The last of the groups that a value needs something from, by itself or through floating operands."""
         brought = [val, *self._closure([a.base for a in accesses(val)])]
-        homes = [self.home[a.base] for each in brought for a in accesses(each) if a.base in self.home]
+        needed = [base for each in brought for base in (*(a.base for a in accesses(each)), *before(each))]
+        homes = [self.home[base] for base in needed if base in self.home]
         return max(homes, key=lambda g: g.number) if homes else None
 
     def _place(self, val: Val) -> None:
@@ -175,7 +176,10 @@ class Fuser:
         found = access(source)
         assert found is not None
         group = self.home.get(found.base)
-        if group is not None and group.kind == "loop" and group is not self.scalars and len(group.vals) < MOST:
+        late = any(base in self.home and self.home[base] is not group for base in before(val))
+        if late or group is self.scalars:
+            group = None
+        if group is not None and group.kind == "loop" and len(group.vals) < MOST:
             joins = group.level[found.base] == FULL and in_order(found, source.shape)
             if joins and self._same_reduction(group, source.shape, flags):
                 group.add(val, ROW)

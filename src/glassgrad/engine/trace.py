@@ -65,7 +65,10 @@ class Tracer:
         needs = STATE.grad and op.differentiable and spec.dtype.kind == "f" and any(n.requires_grad for n in inputs)
         origin = STATE.origin or Origin(here(2), STATE.scope)
         self.steps.append(Step(op, tuple(values), params, made, origin))
-        return Node(op, inputs, params, made, needs, origin)
+        node = Node(op, inputs, params, made, needs, origin)
+        if STATE.keeper is not None:
+            STATE.keeper.made(node)
+        return node
 
     def rebound(self, cell: Tensor) -> None:
         if id(cell) not in self.rebinds:

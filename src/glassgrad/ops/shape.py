@@ -66,6 +66,19 @@ replace.vjp(None)
 replace.simplifies(lambda r, val: val.ins[1])
 
 
+@op(
+    spec=lambda x, after: x, latex=r"{x}", prec=ATOM, cases=[case((2, 3), (5,)), case((), (2,))],
+    says="The same value, to compute from it a second time: when `after` is there, and not together with the first.",
+)  # fmt: skip
+def again(xp: Any, x: Array, after: Array) -> Array:
+    return x
+
+
+again.vjp(lambda g, y, x, after: g)
+again.vjp(None)
+again.looks(lambda shape, strides, new: (0, strides))
+
+
 def _reshape_spec(x: Spec, *, shape: Shape) -> Spec:
     if math.prod(shape) != math.prod(x.shape):
         raise ShapeError(

@@ -1,7 +1,7 @@
-"""Helpers around training; see `glassgrad.utils.data`."""
+"""Helpers around training; see `glassgrad.utils.data` and `glassgrad.utils.checkpoint`."""
 
 from __future__ import annotations
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
