@@ -19,7 +19,7 @@ import numpy as np
 from . import dispatch
 from .errors import DtypeError, ShapeError
 from .graph import Node
-from .spec import Dtype, Shape, Spec, bool_, numel
+from .spec import Dtype, Shape, Spec, bool_, is_float, numel
 
 Array = Any
 Rule = Callable[..., Node]
@@ -115,6 +115,7 @@ class Op:
     kernel: Callable[..., Any] | None = None
     refuses: Callable[[Array], object] | None = None
     operator: str = ""
+    flops: Callable[..., int] | None = None
 
     def __call__(self, *inputs: Any, **params: Any) -> Node:
         return dispatch.apply(self, inputs, params)
@@ -122,6 +123,20 @@ class Op:
     def spec(self, *specs: Spec, **params: Any) -> Spec:
         """Shape and dtype of the result, without computing it; raises ShapeError or DtypeError."""
         return self.spec_rule(*specs, **params)
+
+    def operations(self, result: Spec, *specs: Spec, **params: Any) -> int:
+        """How many floating-point operations it takes: for each entry one of an elementwise op, whatever function it
+        is, one for each entry that a reduction joins, two for each product that is summed. Moving entries takes none,
+        and so do whole numbers and booleans by themselves."""
+        if not any(is_float(spec.dtype) for spec in (result, *specs)):
+            return 0
+        if self.flops is not None:
+            return self.flops(result, *specs, **params)
+        if self.summed is not None:
+            return 2 * numel(result.shape) * self.summed(*specs, **params)
+        if self.fold is not None:
+            return numel(specs[0].shape)
+        return numel(result.shape) if self.kind == "elementwise" else 0
 
     def rule(self, index: int) -> Rule | None:
         """The derivative rule for operand ``index``: (cotangent, result, *operands, **params) -> Node."""
@@ -297,6 +312,7 @@ def op(
     summed: Callable[..., int] | None = None,
     columns: Callable[[Shape], Shape] | None = None,
     batch: Callable[[Shape], Shape] | None = None,
+    flops: Callable[..., int] | None = None,
 ) -> Callable[[Callable[..., Array]], Op]:
     """Declare an op that is not elementwise; its derivative rules follow as ``@name.vjp``, one for each operand.
 
@@ -309,6 +325,8 @@ def op(
         columns: for a product whose kernel goes on with what follows, which sizes of the result are its columns.
         batch: for a product of many matrices, the first sizes of the result, which are those of each operand, too; its
             kernel goes through them in order.
+        flops: (result's Spec, *Specs, **params) -> how many floating-point operations it takes, where `Op.operations`
+            cannot tell by itself: neither elementwise, nor a fold, nor a product, nor moves of entries.
 
     How the native engine computes it is declared by one of these: ``emit`` (an elementwise op), ``fold``, ``compose``,
     ``@name.looks`` (a view), ``@name.writes`` (a kernel of its own), ``@name.simplifies`` (always another op).
@@ -318,7 +336,7 @@ def op(
         return register(
             Op(
                 value.__name__.rstrip("_"), value, spec, latex, prec, says, cases, kind, domain, (), [], None,
-                differentiable, write, emit, only, compose, cheap, fold, summed, columns, batch,
+                differentiable, write, emit, only, compose, cheap, fold, summed, columns, batch, flops=flops,
             )
         )  # fmt: skip
 
@@ -338,5 +356,7 @@ def check_registry() -> None:
                 missing.append("vjp")
         if not (made.emit or made.fold or made.compose or made.look or made.kernel or made.simpler):
             missing.append("emit, fold, compose, looks, writes or simplifies")
+        if made.kind not in ("elementwise", "structural") and not (made.flops or made.summed or made.fold):
+            missing.append("flops")
         if missing:
             raise TypeError(f"the declaration of op {name} lacks: {', '.join(missing)}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,10 @@ from tests.ops.differences import assert_close, gradient, slope
 
 import glassgrad as gg
 from glassgrad.autodiff import cotangents
-from glassgrad.dispatch import leaf
+from glassgrad.dispatch import STATE, leaf
 from glassgrad.errors import GlassgradError
 from glassgrad.op import KINDS, REGISTRY, check_registry
-from glassgrad.spec import DTYPES, Spec, is_float
+from glassgrad.spec import DTYPES, Spec, is_float, numel
 from glassgrad.tensor import Tensor, wrap
 
 OPS = list(REGISTRY.values())
@@ -210,10 +211,79 @@ def test_registry_names_its_ops():
     assert len(OPS) > 60
 
 
-@pytest.mark.parametrize("lacking", ["latex", "says", "cases", "vjp"])
+# -- operations -------------------------------------------------------------------------------------------------------
+
+ENTRIES = {  # of the first case, by hand: what an op that is no elementwise one, no fold and no product takes
+    "affine": 2 * 2 * 3 * 5 + 2 * 5,
+    "argmax": 2 * 3 * 5,
+    "argsort": 2 * 5 * 3,
+    "conv_transpose": 2 * (2 * 4 * 3 * 6) * (3 * 3 * 2),
+    "cumsum": 2 * 3 * 5,
+    "index_put": 4 * 3,
+    "log_softmax": 5 * 30 + 10,
+    "max_pool_index": (2 * 3 * 2 * 2) * 6,
+    "scatter_add": 2 * 3,
+    "softmax": 5 * 30,
+    "uniform01": 2 * 3,
+}
+
+
+@pytest.mark.parametrize(("op", "case"), CASES)
+def test_operations_are_counted(op, case):
+    specs = [Spec(a.shape, a.dtype) for a in drawn(op, case)]
+    result = op.spec(*specs, **case.params)
+    count = op.operations(result, *specs, **case.params)
+    size, sizes = numel(result.shape), [numel(spec.shape) for spec in specs]
+    assert type(count) is int
+    if not any(is_float(spec.dtype) for spec in (result, *specs)):
+        assert count == 0, "whole numbers alone"
+    elif op.name in ENTRIES:
+        assert case is not op.cases[0] or count == ENTRIES[op.name]
+    elif op.kind == "elementwise" and op.name != "cast":
+        assert count == size
+    elif op.fold:
+        assert count == sizes[0]
+    elif op.summed:
+        assert count % (2 * max(size, 1)) == 0 and (count > 0) == (size > 0 and sizes[0] > 0)
+    else:
+        assert op.kind == "structural" or op.name == "cast"
+        assert count == 0, "moving entries takes none"
+
+
+def test_products_by_hand():
+    def count(name, result, *shapes, **params):
+        specs = [Spec(shape, np.dtype("float32")) for shape in (result, *shapes)]
+        return REGISTRY[name].operations(*specs, **params)
+
+    assert count("matmul", (2, 5), (2, 3), (3, 5)) == 2 * 2 * 3 * 5
+    assert count("matmul", (7, 2, 5), (7, 3, 2), (7, 5, 3), ta=True, tb=True) == 7 * 2 * 2 * 3 * 5
+    moves = {"stride": (2, 1), "padding": (1, 1), "dilation": (2, 2), "groups": 2}
+    out = (1, 6, 3, 4)  # each sums 2 channels of a group times 2 x 3 entries of a kernel
+    assert count("conv", out, (1, 4, 5, 6), (6, 2, 2, 3), **moves) == 2 * (6 * 3 * 4) * (2 * 2 * 3)
+    both = {"conv_transpose": ((1, 4, 5, 6), out, (6, 2, 2, 3)), "conv_weight": ((6, 2, 2, 3), (1, 4, 5, 6), out)}
+    for name, shapes in both.items():
+        assert count(name, *shapes, **moves) == 2 * (6 * 3 * 4) * (2 * 2 * 3), "the same products, summed otherwise"
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.compose], ids=repr)
+def test_a_composition_takes_as_many_operations(op):
+    for case in op.cases:
+        made = [leaf(array) for array in case.arrays(op, np.dtype("float64"), np.random.default_rng(0))]
+        seen = []
+        observer = SimpleNamespace(made=seen.append)
+        whole = op(*made, **case.params)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(STATE, "observer", observer)
+            op.compose(*made, **case.params)
+        parts = sum(n.op.operations(n.spec, *(x.spec for x in n.inputs), **n.params) for n in seen)
+        assert op.operations(whole.spec, *(x.spec for x in made), **case.params) == parts
+
+
+@pytest.mark.parametrize("lacking", ["latex", "says", "cases", "vjp", "flops"])
 def test_an_incomplete_declaration_is_refused(lacking, monkeypatch):
     check_registry()
     change = {"rules": []} if lacking == "vjp" else {lacking: () if lacking == "cases" else ""}
+    change = {"kind": "reduce"} if lacking == "flops" else change
     monkeypatch.setitem(REGISTRY, "tanh", dataclasses.replace(REGISTRY["tanh"], **change))
     with pytest.raises(TypeError, match=f"tanh lacks: {lacking}"):
         check_registry()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import line_of
 from ..graph import CONSTANT, Graph, Node
-from .groups import Group, accesses, outside, summed
+from ..op import REGISTRY
+from ..spec import Spec
+from .groups import Group, accesses, outside
 from .native import Native
 from .profile import peak_of, times
 from .program import CONST, Val
@@ -31,7 +33,7 @@ class KernelReport:
     written: int
     """Bytes."""
     operations: int
-    """Floating-point ones: one for each entry of an elementwise op or a reduction, two for each product summed."""
+    """Floating-point ones, as `Op.operations` counts them."""
     seconds: float | None = None
     """Time in a run of the step; None unless it was profiled."""
     share: float | None = None
@@ -133,10 +135,9 @@ def _bytes_read(group: Group, base: Val) -> int:
 
 def operations(val: Val) -> int:
     """Floating-point operations of one value."""
-    if val.dtype.kind != "f":
-        return 0
-    depth = summed(val)
-    return 2 * val.size * depth if depth else max(val.size, val.ins[0].size if val.ins else 0)
+    op = REGISTRY.get(val.op)
+    specs = [Spec(each.shape, each.dtype) for each in (val, *val.ins)]
+    return op.operations(*specs, **val.params) if op is not None else 0
 
 
 # -- the graph --------------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def _cast_latex(x: str, *, dtype: Dtype) -> str:
 
 @op(
     spec=_cast_spec, kind="elementwise", latex=_cast_latex, prec=ATOM,
-    emit=lambda e, x, *, dtype: e.cast(x, dtype), cheap=True,
+    emit=lambda e, x, *, dtype: e.cast(x, dtype), cheap=True, flops=lambda y, x, **_: 0,
     says="Converts the dtype; floats lose their fraction on the way to integers.",
     cases=[
         case((2, 3), dtype=Dtype("float64")), case((), dtype=Dtype("float32")), case((2, 3), dtype=Dtype("int64")),

@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import PRODUCT, case, op
-from ..spec import Shape, Spec, bool_
+from ..spec import Shape, Spec, bool_, numel
 from .shape import flip, permute, reshape, slice_
 
 Array = Any
@@ -114,6 +114,7 @@ def _transpose_spec(
 @op(
     spec=_transpose_spec, kind="conv", latex=r"{u} \ast^\top {w}", prec=PRODUCT,
     cases=[case(u, w, size=x[2:], **params) for x, w, u, params in _CASES],
+    flops=lambda y, u, w, **_: 2 * numel(u.shape) * numel(w.shape[1:]),
     says="Lays a scaled copy of the kernel around each entry and adds the copies up.",
 )  # fmt: skip
 def conv_transpose(

@@ -10,11 +10,11 @@ from typing import Any
 from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import ATOM, SUM, case, op
-from ..spec import Spec, is_float
+from ..spec import Spec, is_float, numel
 from .arithmetic import add
 from .linalg import matmul
 from .mathematical import exp, log
-from .reduce import amax, spread, sum
+from .reduce import amax, kept, spread, sum
 from .shape import detach, expand
 
 Array = Any
@@ -44,6 +44,7 @@ def _affine_composed(x: Node, w: Node, b: Node) -> Node:
 @op(
     spec=_affine_spec, kind="linalg", latex=r"{x} {w}^\top + {b}", prec=SUM, compose=_affine_composed,
     cases=[case((2, 3), (5, 3), (5,)), *(case((n, k), (3, k), (3,)) for n, k in ((1, 2), (0, 2), (2, 0)))],
+    flops=lambda y, x, w, b: numel(y.shape) * (2 * x.shape[1] + 1),
     says="The map of a linear layer: each result is a row of x times a row of w, added up, plus a bias.",
 )  # fmt: skip
 def affine(xp: Any, x: Array, w: Array, b: Array) -> Array:
@@ -82,7 +83,7 @@ _CASES = [case((2, 3, 5), axis=1), case((2, 3), axis=1), case((3,), axis=0), cas
 
 @op(
     spec=_softmax_spec, kind="reduce", latex=r"\operatorname{{softmax}}({x})", prec=ATOM, only="float", cases=_CASES,
-    compose=_softmax_composed,
+    compose=_softmax_composed, flops=lambda y, x, *, axis: 5 * numel(x.shape),
     says="Turns scores into shares that add up to 1; raising one share lowers the others.",
 )  # fmt: skip
 def softmax(xp: Any, x: Array, *, axis: int) -> Array:
@@ -100,6 +101,7 @@ def _(g: Node, y: Node, x: Node, *, axis: int) -> Node:
 @op(
     spec=_softmax_spec, kind="reduce", latex=r"\ln \operatorname{{softmax}}({x})", prec=ATOM, only="float",
     cases=_CASES, compose=_log_softmax_composed,
+    flops=lambda y, x, *, axis: 5 * numel(x.shape) + numel(kept(x.shape, (axis,))),
     says="The logarithms of the shares that scores stand for; the gradients along the axis add up to 0.",
 )  # fmt: skip
 def log_softmax(xp: Any, x: Array, *, axis: int) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..graph import Node
 from ..op import ATOM, case, op
-from ..spec import Shape, Spec, broadcast_shapes, int64
+from ..spec import Shape, Spec, broadcast_shapes, int64, numel
 from .arithmetic import add
 from .compare import eq, where
 from .reduce import sum
@@ -120,6 +120,7 @@ _SCATTER = [
 
 @op(
     spec=_scatter_spec, latex=r"{x} +_{{{index}}} {src}", prec=ATOM, cases=_SCATTER,
+    flops=lambda y, x, index, src, **_: numel(src.shape),
     says="Adds the source's entries at the places that the index names along one axis.",
 )  # fmt: skip
 def scatter_add(xp: Any, x: Array, index: Array, src: Array, *, axis: int) -> Array:
@@ -277,6 +278,7 @@ def _index_put_spec(x: Spec, src: Spec, *indices: Spec, axes: Axes, accumulate: 
         case((2, 5, 3), (2, 4, 3), (4,), dtypes=(None, None, "int64"), below=5, axes=(1,), accumulate=True),
         case((2, 3), (1, 3), (1,), dtypes=(None, None, "int64"), axes=(0,)),
     ],
+    flops=lambda y, x, src, *_, accumulate=False, **__: numel(src.shape) if accumulate else 0,
     says="Puts rows at numbered places, or adds them to what is there.",
 )  # fmt: skip
 def index_put(xp: Any, x: Array, src: Array, *indices: Array, axes: Axes, accumulate: bool = False) -> Array:

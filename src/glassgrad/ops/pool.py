@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..op import ATOM, case, op
-from ..spec import Spec, int64
+from ..spec import Spec, int64, numel
 
 Array = Any
 Sizes = tuple[int, ...]
@@ -42,6 +42,7 @@ def _spec(x: Spec, *, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Si
         case((2, 3, 5, 5), kernel=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1), ceil_mode=True),
         case((1, 2, 7), kernel=(2,), stride=(1,), padding=(0,), dilation=(2,)),
     ],
+    flops=lambda y, x, *, kernel, **_: numel(y.shape) * numel(kernel),
     says="Where in the input the largest entry of each window stands; the first one at a tie.",
 )  # fmt: skip
 def max_pool_index(

@@ -30,6 +30,7 @@ def _spec(state: Spec, *, shape: Shape, dtype: Dtype) -> Spec:
         case((2,), dtypes=("int64",), below=100, shape=(), dtype=float64),
         case((2,), dtypes=("int64",), below=100, shape=(0, 3), dtype=float32),
     ],
+    flops=lambda y, state, **_: numel(y.shape),
     says="Random numbers, even between 0 and 1 (1 never comes), that depend on the generator's state alone.",
 )  # fmt: skip
 def uniform01(xp: Any, state: Array, *, shape: Shape, dtype: Dtype) -> Array:

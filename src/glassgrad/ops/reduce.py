@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import IndexRangeError
 from ..graph import Node
 from ..op import ATOM, FUNC, Fold, case, op
-from ..spec import Shape, Spec, bool_, int64, smallest
+from ..spec import Shape, Spec, bool_, int64, numel, smallest
 from .compare import cast, eq, where
 from .shape import expand, reshape
 
@@ -101,7 +101,7 @@ def _argmax_spec(x: Spec, *, axis: int) -> Spec:
 
 @op(
     spec=_argmax_spec, kind="reduce", latex=r"\arg\max {x}", prec=FUNC, differentiable=False,
-    cases=[case((2, 3, 5), axis=1), case((3,), axis=0)],
+    cases=[case((2, 3, 5), axis=1), case((3,), axis=0)], flops=lambda y, x, *, axis: numel(x.shape),
     says="Where the largest entry stands; the first one at a tie.",
 )  # fmt: skip
 def argmax(xp: Any, x: Array, *, axis: int) -> Array:
@@ -125,7 +125,7 @@ def _(k: Any) -> Any:
 
 @op(
     spec=lambda x, *, axis, reverse=False: Spec(x.shape, int64 if x.dtype == bool_ else x.dtype), kind="reduce",
-    prec=FUNC, latex=r"\operatorname{{cumsum}} {x}",
+    prec=FUNC, latex=r"\operatorname{{cumsum}} {x}", flops=lambda y, x, **_: numel(x.shape),
     cases=[case((2, 3, 5), axis=1), case((5,), axis=0, reverse=True), case((2, 0), axis=1)],
     says="Running totals; an entry gets the gradients of all totals that it is in.",
 )  # fmt: skip
@@ -159,9 +159,14 @@ def _(k: Any) -> Any:
 cumsum.vjp(lambda g, y, x, *, axis, reverse=False: cumsum(g, axis=axis, reverse=not reverse))
 
 
+def _comparisons(y: Spec, x: Spec, *, axis: int, descending: bool = False) -> int:
+    """Of merging: each entry once for each time that runs are doubled."""
+    return numel(x.shape) * (x.shape[axis] - 1).bit_length() if x.shape else 0
+
+
 @op(
     spec=lambda x, *, axis, descending=False: Spec(x.shape, int64), latex=r"\operatorname{{argsort}} {x}", prec=ATOM,
-    differentiable=False, cases=[case((2, 5), axis=1), case((5, 2), axis=0, descending=True)],
+    differentiable=False, cases=[case((2, 5), axis=1), case((5, 2), axis=0, descending=True)], flops=_comparisons,
     says="The order that sorts the entries; equal entries keep their order, nan comes last as the largest.",
 )  # fmt: skip
 def argsort(xp: Any, x: Array, *, axis: int, descending: bool = False) -> Array:
