@@ -12,6 +12,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 PACKAGE = str(Path(__file__).parent)
+RECIPES = str(Path(__file__).parent / "recipes")
 
 _OWN: set[str] = set()
 """Files seen to be glassgrad's own: looking into a set is quicker than comparing paths, and is done for every op."""
@@ -21,12 +22,12 @@ Where = tuple[CodeType, int]
 
 
 def user_frame(depth: int = 1) -> FrameType | None:
-    """The innermost frame on the stack that is not glassgrad's own, or None."""
+    """The innermost frame on the stack that is not glassgrad's own, or None. A recipe is a user's program."""
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
         file = frame.f_code.co_filename
         if file not in _OWN:
-            if not file.startswith(PACKAGE):
+            if not file.startswith(PACKAGE) or file.startswith(RECIPES):
                 return frame
             _OWN.add(file)
         frame = frame.f_back
