@@ -15,7 +15,10 @@ from glassgrad.utils.data import TensorDataset
 
 LEARNT = {
     "article": lambda f: (f["article: solved"], f["rate 5: solved"], f["wide start, rate 1: solved"]) == (0, 10, 10),
+    "diagnosis": lambda f: f["AUC, net"] > 0.99 and f["contributions: largest error of a sum"] < 1e-4,
     "digits": lambda f: f["last loss"] < f["first loss"] / 5 and f["held-out accuracy"] > 0.9,
+    "driving": lambda f: f["return, net over random"] > 2 and f["microseconds for a decision, median of 10,000"] < 50,
+    "gpt": lambda f: f["validation loss"] < f["loss before training"] - 2,
     "mnist": lambda f: f["last loss"] < f["first loss"] / 2 and f["test accuracy"] > 0.7,
 }
 """What the figures of each recipe's short form must show."""

@@ -1,8 +1,8 @@
-"""Pictures that several recipes draw: rows of images, matrices."""
+"""Pictures that several recipes draw: rows of images, matrices, curves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,18 @@ def canvas(width: float, height: float) -> Any:
 def tiles(
     images: np.ndarray, titles: Sequence[str] = (), *, columns: int = 8, signed: bool = False, size: float = 1.1
 ) -> Any:
-    """Grey images side by side; of shape (n, height, width).
+    """Images side by side: grey ones of shape (n, height, width), or (n, height, width, 3) with their colours.
 
     Args:
-        images: each is drawn over its own range.
+        images: each grey one is drawn over its own range.
         titles: one for each image, or none.
         columns: images in a row.
         signed: zero in the middle of a scale from blue to red, for weights.
-        size: the side of an image, in inches.
+        size: how wide an image is, in inches.
     """
     rows = max(1, -(-len(images) // columns))
-    figure = canvas(size * columns, (size + 0.3 * bool(titles)) * rows)
+    tall = size * images.shape[1] / images.shape[2]
+    figure = canvas(size * columns, (tall + 0.3 * bool(titles)) * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels:
         panel.axis("off")
@@ -67,8 +68,66 @@ def matrix(
     return figure
 
 
+def curves(
+    lines: Mapping[str, Any],
+    *,
+    behind: Sequence[Any] = (),
+    style: str = "-",
+    size: tuple[float, float] = (6.4, 4.0),
+    **axes: Any,
+) -> Any:
+    """Lines with their names.
+
+    Args:
+        lines: by name, each its heights, or its places and its heights.
+        behind: others, thin and grey, without names.
+        style: of the lines, in matplotlib's signs: "o-" has a dot at each place.
+        size: width and height of the figure, in inches.
+        axes: what else is set, by matplotlib's names: xlabel, ylim, aspect.
+    """
+    figure = canvas(*size)
+    panel = figure.subplots()
+    for line in behind:
+        panel.plot(*np.atleast_2d(line), color="silver", linewidth=0.8)
+    for name, line in lines.items():
+        panel.plot(*np.atleast_2d(line), style, label=name, linewidth=1.5)
+    panel.set(**axes)
+    panel.legend()
+    return figure
+
+
 def confusion(said: np.ndarray, true: np.ndarray, classes: Sequence[str]) -> Any:
     """How often each class was taken for which."""
     counts = np.zeros((len(classes), len(classes)), int)
     np.add.at(counts, (true, said), 1)
     return matrix(counts, classes, classes, below="what the net says", left="what it is")
+
+
+BLANK, DARK, LIGHT = list(".+-_"), list("xX@b"), list("oOw")
+"""Characters for an empty square of a board, and for the stones of the two players."""
+
+
+def boards(marks: np.ndarray, shares: np.ndarray, titles: Sequence[str], *, columns: int = 4) -> Any:
+    """Boards side by side; of shape (n, rows, columns).
+
+    Args:
+        marks: a character for each square.
+        shares: how green each square is, from 0 to 1.
+        titles: one for each board.
+        columns: boards in a row.
+    """
+    count, rows = marks.shape[2], -(-len(marks) // columns)
+    figure = canvas(9, (9 / columns * marks.shape[1] / count + 0.3) * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels:
+        panel.axis("off")
+    for panel, board, share, title in zip(panels, marks, shares, titles, strict=False):
+        panel.imshow(share, cmap="Greens", vmin=0, vmax=1)
+        panel.set_title(title, fontsize=8)
+        for (row, column), mark in np.ndenumerate(board):
+            if mark in DARK + LIGHT:
+                colour = "black" if mark in DARK else "white"
+                panel.plot(column, row, "o", color=colour, markeredgecolor="black", markersize=340 / columns / count)
+            elif mark not in BLANK:
+                panel.text(column, row, mark, ha="center", va="center", fontsize=260 / columns / count)
+    return figure
