@@ -1,5 +1,6 @@
 """Errors that a user can act on: what was asked, the shapes and dtypes, the user's own line, the way out."""
 
+import functools
 import linecache
 import re
 import sys
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import glassgrad as gg
+from glassgrad import nn
 from glassgrad.errors import GlassgradError
 
 x23 = gg.ones(2, 3)
@@ -289,3 +291,19 @@ def test_errors_do_not_keep_graphs_alive():
         with pytest.raises(RuntimeError):
             (w3 * 2).backward()
     assert sys.getrefcount(w3) <= before + 2
+
+
+def test_a_line_of_pythons_own_library_is_not_the_users():
+    class Lazy:
+        @functools.cached_property
+        def value(self):
+            return nn.Sequential(nn.Linear(2, 3))(gg.ones(4, 2))
+
+        @functools.cached_property
+        def wrong(self):
+            return functools.reduce(gg.matmul, [gg.ones(2, 3), gg.ones(2, 3)])
+
+    assert Lazy().value.node.where.startswith(f"{__file__}:")
+    with pytest.raises(GlassgradError) as caught:
+        print(Lazy().wrong)
+    assert caught.value.place.startswith(f"{__file__}:")

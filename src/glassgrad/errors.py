@@ -7,31 +7,39 @@ same mistake, as RuntimeError and ValueError for shapes, ours is both.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import CodeType, FrameType
 
-PACKAGE = str(Path(__file__).parent)
+PACKAGE, PYTHON = str(Path(__file__).parent), str(Path(os.__file__).parent)
 RECIPES = str(Path(__file__).parent / "recipes")
 
 _OWN: set[str] = set()
-"""Files seen to be glassgrad's own: looking into a set is quicker than comparing paths, and is done for every op."""
+"""Files seen to be glassgrad's own, or Python's: looking into a set is quicker than comparing paths, and is done for every op."""
 
 Where = tuple[CodeType, int]
 """A place in the user's code: the code object and the offset of the instruction in it (cheap to take, read later)."""
 
 
 def user_frame(depth: int = 1) -> FrameType | None:
-    """The innermost frame on the stack that is not glassgrad's own, or None. A recipe is a user's program."""
+    """The innermost frame on the stack that is neither glassgrad's own nor of Python's library, or None. A recipe is a
+    user's program."""
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
         file = frame.f_code.co_filename
         if file not in _OWN:
-            if not file.startswith(PACKAGE) or file.startswith(RECIPES):
+            if _is_users(file):
                 return frame
             _OWN.add(file)
         frame = frame.f_back
     return None
+
+
+def _is_users(file: str) -> bool:
+    if file.startswith(PACKAGE):
+        return file.startswith(RECIPES)
+    return not file.startswith(PYTHON) or "site-packages" in file
 
 
 def here(depth: int = 1) -> Where | None:
