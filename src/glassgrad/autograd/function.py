@@ -6,8 +6,6 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from .. import functions as fn
 from ..dispatch import STATE, apply, enable_grad, leaf, no_grad
 from ..errors import GradError, ShapeError, TypeMismatch
@@ -127,7 +125,8 @@ def _pack(
     if len(flowing) == 1:
         value = flowing[0].value
     else:
-        value = np.concatenate([np.asarray(x.value, dtype).ravel() for x in flowing])
+        with no_grad():
+            value = fn.cat([x.to(dtype).reshape(-1) for x in flowing]).value
     op = _op(cls, value)
     ids = {id(x) for x in flowing}
 

@@ -54,17 +54,16 @@ class Tracer:
             if isinstance(value, Overwritten):
                 value.read()
         spec = op.spec(*[node.spec for node in inputs], **params)
-        if op.write is not None:  # a view: its strides come from what it looks at
-            base = values[0]
-            meta = op.value(np, base.meta if isinstance(base, Symbol) else base, **params)
-        else:
-            meta = np.empty(spec.shape, spec.dtype)
-        made = Symbol(meta)
-        if op.refuses is not None and spec.dtype.kind in "iu":
-            look_at(inputs[-1], op.refuses)
         needs = STATE.grad and op.differentiable and spec.dtype.kind == "f" and any(n.requires_grad for n in inputs)
         origin = STATE.origin or Origin(here(2), STATE.scope)
-        self.steps.append(Step(op, tuple(values), params, made, origin))
+        if op.kind == "custom":  # a `Function`: what it does was traced when it ran, and its value is that
+            made = op.value(np, *values)
+        else:
+            made = Symbol(_meta(op, spec, values, params))
+            if op.refuses is not None and spec.dtype.kind in "iu":
+                look_at(inputs[-1], op.refuses)
+            place = origin if origin.of is None else Origin(origin.where, origin.scope)  # a trace holds no nodes
+            self.steps.append(Step(op, tuple(values), params, made, place))
         node = Node(op, inputs, params, made, needs, origin)
         if STATE.keeper is not None:
             STATE.keeper.made(node)
@@ -149,6 +148,14 @@ class Tracer:
                     "cannot do",
                     fix="keep what changes in a tensor (register_buffer) and write it in place, e.g. with copy_",
                 )
+
+
+def _meta(op: Operation, spec: Spec, values: list[Any], params: Params) -> Any:
+    """An array like the one that there will be."""
+    if op.write is None:
+        return np.empty(spec.shape, spec.dtype)
+    base = values[0]  # of a view: its strides come from what it looks at
+    return op.value(np, base.meta if isinstance(base, Symbol) else base, **params)
 
 
 def _is_cell(thing: Any) -> bool:
