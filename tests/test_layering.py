@@ -31,7 +31,7 @@ FACE = "__init__"
 NOT_AT_IMPORT = (
     "sklearn", "scipy", "llvmlite", "rich", "typer", "textual", "igraph", "latex2mathml", "torch", "jax", "safetensors",
 )  # fmt: skip
-BEYOND = {"engine": {"llvmlite"}, "saving": {"torch"}, "view": {"rich", "textual"}}
+BEYOND = {"costs": {"rich"}, "engine": {"llvmlite"}, "saving": {"torch"}, "view": {"rich", "textual"}}
 """What rooms of the core import beyond NumPy, when they are used."""
 LONGEST = 400
 

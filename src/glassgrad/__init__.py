@@ -33,6 +33,7 @@ from .view import install as _install
 
 if _typing.TYPE_CHECKING:
     from . import explain as explain
+    from .costs import cost as cost
     from .explain import record as record
     from .saving import load as load
     from .saving import save as save
@@ -51,8 +52,8 @@ def _shown(given: _Any) -> str:
 _install(_Tensor, _shown)  # `_repr_html_`
 
 __all__ = [
-    "GlassgradError", "Size", "autograd", "compile", "device", "double", "dtype", "e", "float", "functional", "inf",
-    "int", "load", "long", "nan", "newaxis", "nn", "optim", "pi", "record", "save",
+    "GlassgradError", "Size", "autograd", "compile", "cost", "device", "double", "dtype", "e", "float", "functional",
+    "inf", "int", "load", "long", "nan", "newaxis", "nn", "optim", "pi", "record", "save",
     "utils",
 ]  # fmt: skip
 __all__ += _functions.__all__
@@ -64,6 +65,8 @@ def __getattr__(name: str) -> _Any:
     if name in ("explain", "record"):  # only who explains waits for what that needs
         explain = _importlib.import_module(".explain", __name__)
         return explain if name == "explain" else explain.record
+    if name == "cost":
+        return _importlib.import_module(".costs", __name__).cost
     if name in ("load", "save"):
         return getattr(_importlib.import_module(".saving", __name__), name)
     near = _difflib.get_close_matches(name, __all__, n=1)

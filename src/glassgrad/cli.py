@@ -1,4 +1,4 @@
-"""The command line: ``glassgrad demo``, ``explain``, ``step``, ``recipe``."""
+"""The command line: ``glassgrad demo``, ``explain``, ``step``, ``cost``, ``recipe``."""
 
 from __future__ import annotations
 
@@ -119,6 +119,52 @@ def step(script: Script = None, arguments: Arguments = None, at_step: AtStep = 1
         _end(run)
 
 
+@app.command()
+def cost(
+    target: Annotated[str, typer.Argument(help="A recipe's name, or a Python file that trains.", metavar="NAME|FILE")],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(help="The script's or the recipe's own arguments, after --.", metavar="-- ARGS"),
+    ] = None,
+    at_step: AtStep = 1,
+    full: Annotated[bool, typer.Option("--full", help="The recipe's full form; else its short one.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="For compiled code; by default all cores.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the report as data, too.")] = None,
+) -> None:
+    """What the gradient of a training step costs: operations, time, memory; by differences; with values recomputed."""
+    with _failing("cost"):
+        from .costs import cost_of
+        from .recipes import RECIPES
+
+        if target in RECIPES and not Path(target).is_file():
+            run = _recipe_step(target, [*([] if full else ["--short"]), *(arguments or [])], at_step)
+        elif Path(target).suffix or Path(target).exists():
+            run = _run("cost", Path(target), arguments or [], at_step)
+        else:
+            _misused("cost", f"{target} is neither a recipe nor a file", f"the recipes are {', '.join(RECIPES)}")
+        if not run.reached:
+            raise typer.Exit(FAILED)
+        made = cost_of(run.tape, f"{target}, backward pass {at_step}", threads=threads)
+        made.show()
+        if json is not None:
+            typer.echo(f"written to {made.json(json)}")
+        _end(run)
+
+
+def _recipe_step(name: str, arguments: list[str], at_step: int) -> Run:
+    """A recorded step of a recipe, whose page goes nowhere and whose words nobody hears."""
+    import contextlib
+    import io
+    import tempfile
+
+    from .explain.script import run_text
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        words = ["recipe", name, "--html", str(Path(folder) / "page.html"), *arguments]
+        run = run_text(f"from glassgrad.cli import app\napp({words!r})", f"recipe {name}", at_step)
+    return _checked("cost", run)
+
+
 class _Recipes(typer.core.TyperGroup):
     """The recipes as commands; each file is read when its recipe is asked for."""
 
@@ -169,6 +215,11 @@ def _run(command: str, script: Path | None, arguments: list[str], at_step: int) 
         _misused(command, f"{script} {what}", "name a Python file")
     else:
         run = run_script(script, arguments, at_step)
+    return _checked(command, run)
+
+
+def _checked(command: str, run: Run) -> Run:
+    """A run that has something to show; ends the program for one that has not."""
     if isinstance(run.error, KeyboardInterrupt):
         raise run.error
     if run.error is not None:

@@ -50,6 +50,22 @@ def script(tmp_path):
     return run
 
 
+def test_a_script_that_watches_another_is_watched_on(script):
+    """As the article's recipe does, which shows the steps of a program."""
+    run = script("""
+        import glassgrad as gg
+        from glassgrad.explain.script import run_text
+
+        other = "import glassgrad as gg\\nw = gg.ones(2, requires_grad=True)\\n(w * 5).sum().backward()\\n"
+        inner = run_text(other, "inner.py")
+        assert inner.reached and inner.tape.loss.value == 10
+        w = gg.tensor(3.0, requires_grad=True)
+        (w * w).backward()
+        """)
+    assert run.error is None and run.reached
+    assert run.tape.loss.value == 9
+
+
 def training(rule=SGD, times=8, loop=LOOP):
     return HEAD.format(rule=rule) + loop.format(times=times)
 

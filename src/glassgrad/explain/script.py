@@ -187,12 +187,13 @@ class Watch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch this thread, and count in all others."""
+        """Watch this thread, and count in all others. A script that runs another one so is watched on after it."""
+        outer = State.observer, STATE.observer
         State.observer, STATE.observer = self.others, self
         try:
             yield
         finally:
-            State.observer, STATE.observer = None, None
+            State.observer, STATE.observer = outer
             for handle in self.hooks.values():
                 handle.remove()
 

@@ -40,8 +40,12 @@ def from_dict(data: Any) -> TapeReport:
 
 def write(report: TapeReport, path: str | Path) -> Path:
     """Write a report to a file."""
-    text = json.dumps({"format": FORMAT, **to_dict(report)}, ensure_ascii=False, allow_nan=False, indent=1)
-    return replace(path, text)
+    return dump(FORMAT, to_dict(report), path)
+
+
+def dump(form: str, data: dict[str, Any], path: str | Path) -> Path:
+    """Write data to a file, behind the name of its format."""
+    return replace(path, json.dumps({"format": form, **data}, ensure_ascii=False, allow_nan=False, indent=1))
 
 
 def read(path: str | Path) -> TapeReport:
