@@ -52,7 +52,7 @@ def _shown(given: _Any) -> str:
 _install(_Tensor, _shown)  # `_repr_html_`
 
 __all__ = [
-    "GlassgradError", "Size", "autograd", "compile", "cost", "device", "double", "dtype", "e", "float", "functional",
+    "GlassgradError", "Size", "autograd", "compile", "cost", "device", "doctor", "double", "dtype", "e", "float", "functional",
     "inf", "int", "load", "long", "nan", "newaxis", "nn", "optim", "pi", "record", "save",
     "utils",
 ]  # fmt: skip
@@ -65,6 +65,8 @@ def __getattr__(name: str) -> _Any:
     if name in ("explain", "record"):  # only who explains waits for what that needs
         explain = _importlib.import_module(".explain", __name__)
         return explain if name == "explain" else explain.record
+    if name == "doctor":
+        return _importlib.import_module(".doctor", __name__)
     if name == "cost":
         return _importlib.import_module(".costs", __name__).cost
     if name in ("load", "save"):

@@ -1,0 +1,111 @@
+"""`check`: one batch and a few probing steps on a copy, and what the rules say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ArgumentError
+from ..findings import Finding
+from ..nn import Module
+from ..optim import SGD, Optimizer
+from . import rules as _rules  # noqa: F401 - declares them
+from .patient import Loss, Patient
+from .probe import Probe
+from .rule import RULES, Remedy, Suspicion
+from .trial import tried
+
+
+@dataclass
+class Diagnosis:
+    """What was found, and what was examined."""
+
+    findings: list[Finding]
+    patient: Patient
+    remedies: dict[int, Remedy] = field(default_factory=dict, repr=False)
+    """By the identity of a finding, what would be done."""
+
+    def apply(self, finding: Finding) -> Patient:
+        """The patient as it was given, mended: a new one, with `.model`, `.loss` and `.optimizer`. The old one stays.
+
+        Raises ArgumentError for a finding that is not of this diagnosis, or that has no remedy.
+        """
+        remedy = self.remedies.get(id(finding))
+        if remedy is None:
+            raise ArgumentError("no remedy was proven for this finding", got=finding.fault, fix="see finding.cause")
+        return remedy.treated(self.patient)
+
+    def __str__(self) -> str:
+        if not self.findings:
+            return "Nothing is wrong."
+        return "\n\n".join(map(_told, self.findings))
+
+
+def check(
+    model: Module, loss_fn: Loss, batch: Sequence[Any], *, optimizer: Optimizer | None = None, steps: int | None = None
+) -> Diagnosis:
+    """Examine a model on one batch, or on several: nothing of yours is changed, all steps are taken on copies.
+
+    Args:
+        model: maps the batch's inputs to predictions. It is examined in the mode that it is in.
+        loss_fn: (predictions, targets) -> a tensor of one entry.
+        batch: (inputs, ..., targets), or a list of such batches, which the steps see one after another.
+        optimizer: holds the model's parameters; plain gradient descent at 0.01 if None.
+        steps: how many a trial of a remedy takes; by default what there is in a second, at least 30 and at most 400.
+
+    Returns:
+        The findings, each with the numbers it was told by, its cause, and a remedy that was tried.
+    """
+    batches = batch if isinstance(batch, list) else [batch]
+    if not batches or any(len(each) < 2 for each in batches):
+        raise ArgumentError("a batch has inputs and targets", got=f"{len(batches)} batches", fix="pass (x, y)")
+    rule = optimizer if optimizer is not None else SGD(model.parameters(), lr=0.01)
+    patient = Patient(model, loss_fn, rule, batches)
+    return diagnosis(patient, steps)
+
+
+def diagnosis(patient: Patient, steps: int | None = None) -> Diagnosis:
+    """What the rules find; what follows from something found already is left out."""
+    probe = Probe(patient, steps)
+    made, explained = Diagnosis([], patient), set[str]()
+    for fault, rule in RULES.items():
+        if probe.failed and made.findings:
+            break
+        if fault in explained or probe.failed > rule.whatever:
+            continue
+        for suspicion in rule.looks(probe):
+            remedy, proof = None, None
+            for each in suspicion.remedies:
+                proof = tried(probe, each)
+                if proof.holds:
+                    remedy = each
+                    break
+            if remedy is None and not suspicion.sure:
+                continue
+            found = _finding(fault, suspicion, remedy, proof)
+            made.findings.append(found)
+            if remedy is not None:
+                made.remedies[id(found)] = remedy
+            explained |= rule.explains
+    if probe.error is not None and not made.findings:
+        raise probe.error
+    return made
+
+
+def _finding(fault: str, s: Suspicion, remedy: Remedy | None, proof: Any) -> Finding:
+    proven = None if remedy is None else proof
+    evidence = tuple(s.evidence.items())
+    text = "" if remedy is None else remedy.text
+    return Finding(fault, s.symptom, s.where, evidence, s.cause, text, proven, s.weight, s.also)
+
+
+def _told(finding: Finding) -> str:
+    lines = [f"{finding.fault}: {finding.symptom}", f"  where:  {finding.where}"]
+    lines += [f"  {name}: {value:.4g}" for name, value in finding.evidence]
+    lines += [f"  cause:  {finding.cause}"]
+    if finding.remedy:
+        lines.append(f"  remedy: {finding.remedy}")
+    if finding.proof is not None:
+        lines.append(f"  proof:  {finding.proof.what}")
+    return "\n".join(lines)

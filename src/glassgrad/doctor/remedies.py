@@ -1,0 +1,123 @@
+"""What can be done about a fault: changes of a patient, each as a user would make it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import nn
+from ..dispatch import no_grad
+from ..nn import Module
+from .patient import Patient, drawing
+from .probe import Probe
+from .rule import Remedy
+
+
+def clipping(size: float = 1.0) -> Remedy:
+    """Clip the total norm of the gradients (Pascanu, Mikolov and Bengio, 2013)."""
+
+    def apply(patient: Patient) -> None:
+        patient.clip_norm = size
+
+    return Remedy(f"clip the gradients: nn.utils.clip_grad_norm_(model.parameters(), {size:g})", apply)
+
+
+def fitted_start() -> Remedy:
+    """Scale every layer's weights so that its outputs have a deviation of 1 on the batch.
+
+    D. Mishkin and J. Matas, "All you need is a good init" (ICLR 2016).
+    """
+
+    def apply(patient: Patient) -> None:
+        fit_start(patient)
+
+    return Remedy("begin with orthogonal weights, each layer scaled so that its outputs have a deviation of 1", apply)
+
+
+def fit_start(patient: Patient) -> None:
+    """Do what `fitted_start` says, layer after layer in the order in which they run."""
+    model, (*inputs, _) = patient.model, patient.batches[0]
+    order: list[Module] = []
+    outputs: dict[int, float] = {}
+
+    def seen(module: Module, _: object, output: object) -> None:
+        if id(module) not in outputs:
+            order.append(module)
+        outputs[id(module)] = float(np.std(output.detach().numpy())) if hasattr(output, "detach") else 1.0
+
+    layers = [m for m in model.modules() if getattr(m, "weight", None) is not None and m.weight.ndim > 1]
+    hooks = [layer.register_forward_hook(seen) for layer in layers]
+    try:
+        with no_grad(), drawing(patient.seed):
+            model(*inputs)
+            for layer in list(order):
+                if isinstance(layer, nn.Embedding):
+                    continue
+                nn.init.orthogonal_(layer.weight)
+                if getattr(layer, "bias", None) is not None:
+                    nn.init.zeros_(layer.bias)
+                for _ in range(3):
+                    model(*inputs)
+                    deviation = outputs[id(layer)]
+                    if not np.isfinite(deviation) or deviation < 1e-12:
+                        break
+                    layer.weight.mul_(1 / deviation)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def rectified(probe: Probe) -> Remedy:
+    """Rectifiers instead of other activations, and the start that is made for them (He et al., 2015)."""
+    tape = probe.tape
+    by_path: dict[str, set[str]] = {}
+    for site in probe.sites:
+        assert site.node.op is not None
+        by_path.setdefault(site.place.module, set()).add(site.node.op.kind)
+    assert tape is probe.tape
+
+    def apply(patient: Patient) -> None:
+        for path, module in list(patient.model.named_modules()):
+            alone = path and not list(module.children()) and not list(module.parameters())
+            if alone and by_path.get(path) == {"elementwise"} and not isinstance(module, nn.Dropout):
+                owner, _, name = path.rpartition(".")
+                setattr(patient.model.get_submodule(owner), name, nn.ReLU())
+        for module in patient.model.modules():
+            weight = getattr(module, "weight", None)
+            if weight is not None and weight.ndim > 1 and not isinstance(module, nn.Embedding):
+                nn.init.kaiming_normal_(weight, nonlinearity="relu")
+
+    return Remedy("use nn.ReLU as activation, and nn.init.kaiming_normal_ for the weights", apply)
+
+
+def fresh_start() -> Remedy:
+    """Begin with the weights that the modules make themselves."""
+
+    def apply(patient: Patient) -> None:
+        with drawing(patient.seed):
+            for module in patient.model.modules():
+                if hasattr(module, "reset_parameters"):
+                    module.reset_parameters()
+
+    return Remedy("keep the random start that the layers have: leave out the initialisation of your own", apply)
+
+
+def rate(factor: float, text: str) -> Remedy:
+    """Another rate, of all groups."""
+
+    def apply(patient: Patient) -> None:
+        for group in patient.optimizer.param_groups:
+            group["lr"] = group["lr"] * factor
+
+    return Remedy(text, apply)
+
+
+def wider_start(factor: float = 10.0) -> Remedy:
+    """Larger weights to begin with."""
+
+    def apply(patient: Patient) -> None:
+        with no_grad():
+            for p in patient.model.parameters():
+                if p.ndim > 1:
+                    p.mul_(factor)
+
+    return Remedy(f"begin with weights {factor:g} times as large", apply)

@@ -1,0 +1,128 @@
+"""How the gradient gets through the depth of a net: vanishing, exploding, saturated, dead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...graph import Node
+from ..probe import FLAT, Probe, norm
+from ..remedies import clipping, fitted_start, rectified
+from ..rule import Suspicion, rule
+
+LOST, BLOWN = 1e-3, 1e3
+"""Over all layers, what share of the gradient reaches the first one."""
+MOST = 0.5
+"""Which share of the entries has to be flat."""
+
+
+@dataclass
+class Link:
+    """One operation on the way along which most of the gradient flows."""
+
+    node: Node
+    factor: float
+    """The size of the gradient at the operand against that at the result: along a way they multiply."""
+    weighted: bool
+    """Whether it has a parameter of at least two axes as an operand: it is a layer, and no scale or bias alone."""
+
+
+def spine(probe: Probe) -> list[Link]:
+    """From the loss back to the input, at each operation on to the operand with the most layers before it; of several
+    such to the largest, so that it does not lead through the statistics of a norm."""
+    tape = probe.tape
+    cells = {node for _, node in tape.cells.values() if node.requires_grad and len(node.shape) > 1}
+    weighted = {node: any(each in cells for each in held.inputs) for node, held in tape.records.items()}
+    depth: dict[Node, int] = {}
+    for node, held in tape.records.items():
+        depth[node] = weighted[node] + max((depth.get(each, 0) for each in held.inputs), default=0)
+    onward: dict[Node, list[Node]] = {}
+    for edge in tape.edges:
+        operand = tape.inputs(edge.node)[edge.index]
+        if not tape.is_leaf(operand) and operand in tape.cotangents:
+            onward.setdefault(edge.node, []).append(operand)
+    size = {node: norm(tape.value(arrived)) for node, arrived in tape.cotangents.items()}
+    links, node = [], tape.loss
+    while onward.get(node) and size[node]:
+        onto = max(onward[node], key=lambda each: (depth[each], tape.value(each).size, size[each]))
+        links.append(Link(node, size[onto] / size[node], weighted[node]))
+        node = onto
+    return [*links, Link(node, 1.0, weighted.get(node, False))]
+
+
+def between(links: list[Link]) -> list[Link]:
+    """The part of the spine from the last layer with weights to the first one."""
+    layers = [place for place, link in enumerate(links) if link.weighted and link.node.op is not None]
+    return links[layers[0] : layers[-1]] if len(layers) > 2 else []
+
+
+STANDS = ("flat place", "too low a rate", "too high a rate")
+
+
+@rule("saturated activations", explains=("vanishing gradients", *STANDS))
+def saturated(probe: Probe) -> Iterator[Suspicion]:
+    """An activation that is nearly flat at most of its entries, but not dead."""
+    for site in probe.sites:
+        slopes = probe.slopes(site)
+        if slopes is None or not site.place.module:
+            continue
+        known = np.abs(slopes[np.isfinite(slopes)])
+        flat = float(np.mean((known > 0) & (known < FLAT))) if known.size >= 8 else 0.0
+        if flat < MOST:
+            continue
+        yield Suspicion(
+            f"{site.name} is nearly flat at {flat:.0%} of its entries",
+            site.place,
+            {"share of flat entries": flat, "mean slope": float(known.mean())},
+            f"what {site.name} is given is so large that its slope, a factor of every gradient before it, is nearly 0",
+            (fitted_start(), rectified(probe)),
+        )
+        return
+
+
+@rule("vanishing gradients", explains=STANDS)
+def vanishing(probe: Probe) -> Iterator[Suspicion]:
+    """Less than a thousandth of the gradient gets from the last layer to the first."""
+    yield from _flow(probe, "vanishing", lambda product: 0 < product < LOST)
+
+
+@rule("exploding gradients", explains=STANDS)
+def exploding(probe: Probe) -> Iterator[Suspicion]:
+    """More than a thousandfold of the gradient gets from the last layer to the first."""
+    yield from _flow(probe, "exploding", lambda product: product > BLOWN)
+
+
+def _flow(probe: Probe, kind: str, bad: Any) -> Iterator[Suspicion]:
+    links = between(spine(probe))
+    factors = np.array([link.factor for link in links])
+    if not len(links) or not np.all(np.isfinite(factors)) or not bad(float(np.prod(factors))):
+        return
+    sign = 1 if kind == "exploding" else -1
+    by_op: dict[str, list[Link]] = {}
+    for link in links:
+        assert link.node.op is not None
+        by_op.setdefault(link.node.op.name, []).append(link)
+    logs = {name: sum(sign * math.log(max(link.factor, 1e-300)) for link in found) for name, found in by_op.items()}
+    worst = max(logs, key=lambda name: logs[name])
+    first = next(link for link in by_op[worst] if sign * math.log(max(link.factor, 1e-300)) > 0)
+    layers = sum(link.weighted for link in links)
+    product, mean = float(np.prod(factors)), math.exp(sign * logs[worst] / len(by_op[worst]))
+    place = next(site.place for site in probe.sites if site.node is first.node)
+    verb = "loses" if kind == "vanishing" else "grows"
+    yield Suspicion(
+        f"the gradient {verb} by a factor of {product:.2g} from the last layer to the first",
+        place,
+        {
+            "factor at this operation": first.factor,
+            f"mean factor of {worst}": mean,
+            "product over all layers": product,
+            "layers": float(layers),
+        },
+        f"the chain rule multiplies a factor for each operation: {worst} has {mean:.3g} on average, "
+        f"{len(by_op[worst])} times",
+        (fitted_start(), rectified(probe)) if kind == "vanishing" else (fitted_start(), clipping()),
+    )

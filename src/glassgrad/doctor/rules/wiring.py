@@ -1,0 +1,98 @@
+"""How a step is put together: what gets no gradient, what the optimizer does not hold, what is never cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...explain.missing import Missing, why_none
+from ...findings import NOTE, Place
+from ..patient import Patient
+from ..probe import Probe, Weight
+from ..rule import Remedy, Suspicion, rule
+
+LEARNS = ("too low a rate", "no overfitting of one batch", "flat place")
+"""What follows where parameters do not learn."""
+
+
+@rule("parameters outside of the optimizer", explains=LEARNS)
+def outside(probe: Probe) -> Iterator[Suspicion]:
+    """The model has parameters that want a gradient and that no group of the optimizer holds."""
+    held = {id(p) for p in probe.patient.parameters}
+    names = [n for n, p in probe.patient.model.named_parameters() if p.requires_grad and id(p) not in held]
+    if not names:
+        return
+
+    def add(patient: Patient) -> None:
+        inside = {id(p) for p in patient.parameters}
+        missing = [p for p in patient.model.parameters() if p.requires_grad and id(p) not in inside]
+        patient.optimizer.add_param_group({"params": missing})
+
+    total = sum(1 for p in probe.patient.model.parameters() if p.requires_grad)
+    yield Suspicion(
+        f"{len(names)} of {total} parameters of the model are never updated",
+        Place(module=names[0]),
+        {"parameters outside": float(len(names))},
+        "the optimizer was made with other parameters than the model has: before layers were replaced, or of a part",
+        (Remedy("make the optimizer anew with model.parameters(), after the last change of the model", add),),
+        also=tuple(Place(module=name) for name in names[1:]),
+    )
+
+
+@rule("no gradient", explains=LEARNS)
+def without(probe: Probe) -> Iterator[Suspicion]:
+    """Parameters that the step uses, whose gradient is cut before it arrives."""
+    yield from _missing(probe, ("cut", "not reached"), "gets no gradient", "")
+
+
+@rule("zero gradient", explains=LEARNS)
+def zero(probe: Probe) -> Iterator[Suspicion]:
+    """Parameters whose gradient is 0 in every entry, and the operation that made it so."""
+    yield from _missing(probe, ("zero",), "has a gradient of zeros", "")
+
+
+@rule("unused parameters")
+def unused(probe: Probe) -> Iterator[Suspicion]:
+    """Parameters that the step never looks at."""
+    yield from _missing(probe, ("unused",), "is never used", NOTE)
+
+
+@rule("frozen parameters")
+def frozen(probe: Probe) -> Iterator[Suspicion]:
+    """Parameters that the optimizer holds and that do not want a gradient."""
+    held = {id(p) for p in probe.patient.parameters}
+    names = [n for n, p in probe.patient.model.named_parameters() if not p.requires_grad and id(p) in held]
+    if names:
+        yield Suspicion(
+            f"{len(names)} parameters are frozen, though the optimizer holds them",
+            Place(module=names[0]),
+            {"frozen parameters": float(len(names))},
+            "requires_grad is False, so that no gradient arrives and the optimizer leaves them as they are",
+            weight=NOTE,
+            also=tuple(Place(module=name) for name in names[1:]),
+        )
+
+
+def _missing(probe: Probe, reasons: tuple[str, ...], said: str, weight: str) -> Iterator[Suspicion]:
+    found: list[tuple[Weight, Missing]] = []
+    later = {name: p.detach().numpy() for name, p in probe.late.model.named_parameters()}
+    for weighed in probe.weights:
+        if not weighed.cell.requires_grad or (weighed.gradient is not None and np.any(weighed.gradient)):
+            continue
+        if weighed.name in later and not np.array_equal(later[weighed.name], weighed.before):
+            continue  # it learns after the first step
+        why = why_none(probe.tape, weighed.cell)
+        if why.reason in reasons:
+            found.append((weighed, why))
+    if not found:
+        return
+    first, missing = found[0]
+    yield Suspicion(
+        f"{first.name} {said}" + (f", like {len(found) - 1} others" if len(found) > 1 else ""),
+        Place(missing.op, first.name, missing.line),
+        {"parameters": float(len(found))},
+        missing.text,
+        weight=weight or "fault",
+        also=tuple(each.place for each, _ in found[1:]),
+    )

@@ -1,0 +1,62 @@
+"""What the doctor says, as plain data: text, HTML and JSON render it. Nothing here knows of tensors or models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FAULT, NOTE = "fault", "note"
+"""The weight of a finding: something that keeps the net from learning, or something to know."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something begins to go wrong."""
+
+    op: str = ""
+    """The operation: "sigmoid", "matmul"; empty where it is no operation's doing."""
+    module: str = ""
+    """The path of the module it ran in: "layers.3"; or the name of a parameter."""
+    line: str = ""
+    """The user's line: "net.py:12 in forward"."""
+    entry: tuple[int, ...] | None = None
+    """The first entry that is concerned, of a value."""
+
+    def __str__(self) -> str:
+        entry = "" if self.entry is None else f"[{', '.join(map(str, self.entry))}]"
+        named = " of ".join(filter(None, (f"{self.op}{entry}", self.module)))
+        return ", ".join(filter(None, (named, self.line))) or "the training as a whole"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The same steps run twice, as they were and with the remedy."""
+
+    measured: str
+    """What the numbers are: "the loss", "the smallest share of the gradient that reaches a layer"."""
+    before: tuple[float, ...]
+    """As it was, step for step."""
+    after: tuple[float, ...]
+    """With the remedy, from the same start, with the same random numbers."""
+    holds: bool
+    """Whether the remedy helped."""
+    what: str = ""
+    """The comparison in a sentence."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, from what is seen to what helps."""
+
+    fault: str
+    """Which one, of `glassgrad.doctor.FAULTS`: "vanishing gradients"."""
+    symptom: str
+    where: Place
+    evidence: tuple[tuple[str, float], ...]
+    """The numbers it was told by, with what they are."""
+    cause: str
+    remedy: str = ""
+    """What to do; empty where nothing was found that helps."""
+    proof: Proof | None = None
+    weight: str = FAULT
+    also: tuple[Place, ...] = field(default=())
+    """Further places of the same fault."""
