@@ -144,6 +144,8 @@ def cost(
             _misused("cost", f"{target} is neither a recipe nor a file", f"the recipes are {', '.join(RECIPES)}")
         if not run.reached:
             raise typer.Exit(FAILED)
+        if sys.stderr.isatty():
+            typer.echo("glassgrad: measuring ...", err=True)
         made = cost_of(run.tape, f"{target}, backward pass {at_step}", threads=threads)
         made.show()
         if json is not None:

@@ -167,10 +167,10 @@ def test_memory_by_hand():
     assert found.arena == step.report().arena
 
 
-def test_the_best_of_several_runs():
-    quick, slow = best(lambda: time.sleep(0.001), lambda: time.sleep(0.005))
-    assert 0.001 <= quick < slow
-    assert slow >= 0.005
+def test_the_best_of_several_runs(monkeypatch):
+    monkeypatch.setattr(measure, "LEAST", 10)
+    quick, slow = best(lambda: time.sleep(0.001), lambda: time.sleep(0.02))
+    assert 0.001 <= quick < 0.02 <= slow
 
 
 # -- differences ------------------------------------------------------------------------------------------------------
@@ -247,13 +247,15 @@ def test_what_cannot_be_compiled_is_measured_all_the_same(monkeypatch):
     assert "It cannot be compiled" in str(made) and "op after op" in str(made)
 
 
-def test_a_tape_of_another_optimizer_has_no_update():
-    """Not all of its parameters are in the loss: its step cannot be run by itself."""
+def test_an_optimizer_of_more_than_the_loss_was_computed_from():
     w, other = gg.ones(3, requires_grad=True), gg.ones(3, requires_grad=True)
     rule = optim.SGD([w, other], lr=0.1)
     with gg.record() as tape:
         (w * w).sum().backward()
         rule.step()
     made = cost_of(tape)
-    assert made.memory.update is None and made.compiled.step is None
+    assert made.memory.update > 0 and made.compiled.step > 0
     assert made.update.operations == 6
+    assert other.tolist() == [1, 1, 1]
+    made = cost_of(tape, optimizers=[optim.SGD([other], lr=0.1)])
+    assert made.memory.update is None and made.compiled.step is None

@@ -19,7 +19,7 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
 from .count import counted
-from .measure import Measured, differences, kept, memory, times
+from .measure import Measured, compiled_of, differences, kept, memory, times
 from .recompute import recomputation
 from .recorded import Forward
 from .report import Cost
@@ -104,12 +104,14 @@ def cost_of(
             "their forward passes take nothing here, and differences cannot be taken."
         )
     with kept(rules):
-        eager, compiled, loss, arena, step_arena = times(run)
-        held = memory(run, arena, step_arena)
-    by_differences = None if run.pass_.own else differences(run, loss or run.loss, loss is not None)
+        code = compiled_of(run)
+        eager, compiled = times(run, code)
+        held = memory(run, code)
+    loss = run.loss if code is None else code.loss
+    by_differences = None if run.pass_.own else differences(run, loss, code is not None)
     return Cost(
         title, sum(p.numel() for p in run.parameters), len(run.parameters), sum(p.value.nbytes for p in run.parameters),
         phases["forward"], phases["backward"], phases["update"], kinds, modules,
         cores() if threads is None else threads, eager, compiled, held, by_differences,
-        recomputation(run, compiled is not None), tuple(run.notes),
+        recomputation(run, code), tuple(run.notes),
     )  # fmt: skip

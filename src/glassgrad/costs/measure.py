@@ -6,7 +6,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,11 +23,11 @@ from .report import Differences, Memory, Times
 LONG = 0.4
 """Seconds that a measurement is repeated for."""
 LEAST = 3
-"""How often it is repeated at least."""
+"""How often it is repeated at least, unless that takes too long."""
 SAMPLED = 24
 """Entries whose slope is taken by differences, at most."""
 PATIENCE = 2.0
-"""Seconds that this may take."""
+"""Seconds after which there are no more repetitions, and no more entries."""
 
 
 class Measured:
@@ -37,13 +37,14 @@ class Measured:
         self.pass_, self.optimizers, self.threads = forward, list(optimizers), threads
         self.given = forward.tensors()
         self.parameters = [self.given[number] for number in forward.wanted]
-        self.live = [cell if cell is not None and number in set(forward.wanted) else own
-                     for number, (cell, own) in enumerate(zip(forward.cells, self.given, strict=True))]  # fmt: skip
+        self.live = list(self.given)
         """The same, with the user's own tensors for the parameters: those that the optimizers change."""
-        self.updates = bool(optimizers) and all(
-            any(cell is p for number in forward.wanted for cell in self.live[number : number + 1])
-            for rule in optimizers for group in rule.param_groups for p in group["params"]
-        )  # fmt: skip
+        known = {number: forward.cells[number] for number in forward.wanted}
+        for number, cell in known.items():
+            if cell is not None:
+                self.live[number] = cell
+        changed = {p for rule in optimizers for group in rule.param_groups for p in group["params"]}
+        self.updates = None not in known.values() and not changed.isdisjoint(known.values())
         """Whether the update can be run, too."""
         self.notes: list[str] = []
 
@@ -76,16 +77,37 @@ class Measured:
         return made
 
 
+class Code(NamedTuple):
+    """What is compiled: the loss, its gradient, and the step with its update if there is one."""
+
+    loss: Compiled
+    gradient: Compiled
+    step: Compiled | None
+
+
+def compiled_of(run: Measured) -> Code | None:
+    """Compile it all; None, and a note, if it cannot be."""
+    loss, gradient = run.compiled(run.loss), run.compiled(run.gradient)
+    if loss is None or gradient is None:
+        return None
+    return Code(loss, gradient, run.compiled(run.step) if run.updates else None)
+
+
+def arena(code: Compiled | None) -> int | None:
+    """Bytes of the memory that a compiled function's values share."""
+    return None if code is None else code.report().arena
+
+
 def best(*runs: Callable[[], Any]) -> list[float]:
     """The least seconds that each takes, in turns, so that what else the machine does hits all alike."""
     found = [float("inf")] * len(runs)
-    begin, count = time.perf_counter(), 0
-    while count < LEAST or time.perf_counter() - begin < LONG * len(runs):
+    begin, count, past = time.perf_counter(), 0, 0.0
+    while past < LONG * len(runs) or (count < LEAST and past < PATIENCE * len(runs)):
         for place, run in enumerate(runs):
             start = time.perf_counter()
             run()
             found[place] = min(found[place], time.perf_counter() - start)
-        count += 1
+        count, past = count + 1, time.perf_counter() - begin
     return found
 
 
@@ -105,7 +127,7 @@ def allocating() -> Iterator[None]:
             tracemalloc.stop()
 
 
-def memory(run: Measured, arena: int | None, step_arena: int | None) -> Memory:
+def memory(run: Measured, code: Code | None) -> Memory:
     """Bytes in each phase."""
     with allocating():
         start = _fresh()
@@ -117,6 +139,8 @@ def memory(run: Measured, arena: int | None, step_arena: int | None) -> Memory:
         del loss
         update = None
         if run.updates:
+            for rule in run.optimizers:
+                rule.zero_grad()
             for number, g in zip(run.pass_.wanted, gradients, strict=True):
                 run.live[number].grad = g
             del g
@@ -124,7 +148,8 @@ def memory(run: Measured, arena: int | None, step_arena: int | None) -> Memory:
             for rule in run.optimizers:
                 rule.step()
             update = tracemalloc.get_traced_memory()[1] - start
-    return Memory(held, forward, backward, update, arena, step_arena)
+    arenas = (None, None) if code is None else (arena(code.gradient), arena(code.step))
+    return Memory(held, forward, backward, update, *arenas)
 
 
 def peak(run: Callable[[], Any]) -> int:
@@ -168,18 +193,10 @@ def _copied(state: Any) -> Any:
 # -- time -------------------------------------------------------------------------------------------------------------
 
 
-def times(run: Measured) -> tuple[Times, Times | None, Compiled | None, int | None, int | None]:
-    """Seconds, op after op and compiled; the compiled loss; the arenas of gradient and step."""
+def times(run: Measured, code: Code | None) -> tuple[Times, Times | None]:
+    """Seconds, op after op and compiled."""
     eager = Times(*best(run.loss, run.gradient))
-    made = [run.compiled(function) for function in (run.loss, run.gradient)]
-    if any(each is None for each in made):
-        return eager, None, None, None, None
-    loss, gradient = made
-    step = run.compiled(run.step) if run.updates else None
-    found = best(*(each for each in (loss, gradient, step) if each is not None))
-    assert gradient is not None
-    arenas = [each.report().arena if each is not None else None for each in (gradient, step)]
-    return eager, Times(*found), loss, arenas[0], arenas[1]
+    return eager, None if code is None else Times(*best(*(each for each in code if each is not None)))
 
 
 # -- differences ------------------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
-from .measure import Measured, best, peak
+from .measure import Code, Measured, best, peak
 from .recorded import Forward
 from .report import Recomputation, Trial
 
@@ -17,12 +17,14 @@ ALIKE = 1.02
 """Peaks that differ by less are the same; then it is the work that counts."""
 
 
-def recomputation(run: Measured, compiles: bool) -> Recomputation | None:
+def recomputation(run: Measured, code: Code | None) -> Recomputation | None:
     """Try all ways to cut; measure the one that needs the least memory."""
     trials = []
-    for name, parts in ways(run.pass_):
+    for depth, together, parts in ways(run.pass_):
+        first, last = (".".join(run.pass_.steps[part.start].path.split(".")[:depth]) for part in (parts[0], parts[-1]))
         work = sum(run.pass_.steps[number].operations for part in parts for number in part)
-        trials.append((Trial(name, len(parts), work, peak(partial(run.gradient, parts))), parts))
+        memory = peak(partial(run.gradient, parts))
+        trials.append((Trial(first, last, together, len(parts), work, memory), parts))
     if not trials:
         return None
     least = min(trial.peak for trial, _ in trials)
@@ -31,16 +33,20 @@ def recomputation(run: Measured, compiles: bool) -> Recomputation | None:
     def gradient() -> object:
         return run.gradient(parts)
 
-    made = run.compiled(gradient) if compiles else None
-    seconds = best(gradient, *([made] if made is not None else []))
-    arena = made.report().arena if made is not None else None
-    found = tuple(trial for trial, _ in trials)
-    return Recomputation(found, chosen, seconds[0], seconds[1] if made is not None else None, arena)
+    made = run.compiled(gradient) if code is not None else None
+    if code is None or made is None:
+        before, after = best(run.gradient, gradient)
+        return Recomputation(tuple(trial for trial, _ in trials), chosen, (before, after), None, None)
+    before, after, quick_before, quick_after = best(run.gradient, gradient, code.gradient, made)
+    return Recomputation(
+        tuple(trial for trial, _ in trials), chosen, (before, after), (quick_before, quick_after),
+        (code.gradient.report().arena, made.report().arena),
+    )  # fmt: skip
 
 
-def ways(forward: Forward) -> Iterator[tuple[str, list[range]]]:
-    """The cuts worth a try: each module at some depth a part, or about as many of them as there are parts. Where no
-    module ran, about sqrt(n) parts of equal length."""
+def ways(forward: Forward) -> Iterator[tuple[int, int, list[range]]]:
+    """The cuts worth a try: each module at some depth a part, or about as many of them as there are parts then; that
+    depth, how many, and the parts. Where no module ran, about sqrt(n) parts of equal length."""
     seen: set[tuple[range, ...]] = set()
     deepest = max(len(step.path.split(".")) for step in forward.steps)
     for depth in range(1, min(deepest, DEEPEST) + 1):
@@ -51,13 +57,13 @@ def ways(forward: Forward) -> Iterator[tuple[str, list[range]]]:
             parts = [range(group[0].start, group[-1].stop) for group in groups[:-1]]
             if parts and tuple(parts) not in seen:
                 seen.add(tuple(parts))
-                yield _name(forward, parts, depth, together), parts
+                yield depth, together, parts
     if not seen:
         count = len(forward.steps)
         size = math.isqrt(count)
         parts = [range(at, min(at + size, count)) for at in range(0, count, size)][:-1] if size > 1 else []
         if parts:
-            yield f"every {size} operations", parts
+            yield 0, size, parts
 
 
 def stretches(forward: Forward, depth: int) -> Iterator[range]:
@@ -67,9 +73,3 @@ def stretches(forward: Forward, depth: int) -> Iterator[range]:
         count = len(list(group))
         yield range(start, start + count)
         start += count
-
-
-def _name(forward: Forward, parts: Sequence[range], depth: int, together: int) -> str:
-    first, last = (".".join(forward.steps[part.start].path.split(".")[:depth]) for part in (parts[0], parts[-1]))
-    each = f"{first} … {last}" if first != last else first
-    return f"{each or 'outside of modules'}" + (f", {together} together" if together > 1 else "")

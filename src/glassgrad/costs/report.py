@@ -100,9 +100,14 @@ class Differences:
 class Trial:
     """A way to cut the forward pass into parts that are computed again (`utils.checkpoint`), and what it does."""
 
-    name: str
+    first: str
+    """The module that the first part begins in."""
+    last: str
+    """The one that the last part begins in."""
+    together: int
+    """How many modules a part has."""
     parts: int
-    """How many are computed again; the last part of a step never is."""
+    """How many are computed again; the end of the forward pass never is."""
     operations: int
     """What that adds, at most."""
     peak: int
@@ -116,11 +121,12 @@ class Recomputation:
     trials: tuple[Trial, ...]
     best: Trial
     """The one with the least memory."""
-    gradient: float
-    """Seconds of the gradient by it."""
-    compiled: float | None
-    """Seconds of the compiled gradient by it."""
-    arena: int | None
+    gradient: tuple[float, float]
+    """Seconds of the gradient, without it and by it, taken in turns."""
+    compiled: tuple[float, float] | None
+    """The same, compiled."""
+    arena: tuple[int, int] | None
+    """Bytes that the compiled gradient's values share, without it and by it."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..view.lines import Page, page_on
-from .report import Cost, Row, Times, Work
+from .report import Cost, Row, Times, Trial, Work
 
 WIDTH = 80
 MANY = 16
@@ -152,20 +152,27 @@ def _recomputation(cost: Cost, page: Page) -> None:
         saved = 1 - trial.peak / max(1, cost.memory.peak)
         mark = "▸ " if trial is found.best or trial == found.best else "  "
         more = f"+{100 * trial.operations / max(1, whole):.0f} %"
-        first, dots, last = trial.name.partition(" … ")
-        name = f"{short(first, NAME // 2)}{dots}{short(last, NAME // 2)}"
-        table.append([f"{mark}{trial.parts}", name, more, size(trial.peak), f"{100 * saved:.0f} %"])
+        table.append([f"{mark}{trial.parts}", _cut(trial), more, size(trial.peak), f"{100 * saved:.0f} %"])
     _table(page, table, left=2)
-    words = [
-        f"Measured for ▸: forward and backward {seconds(cost.eager.gradient)} → {seconds(found.gradient)} op after op"
-    ]
-    if found.compiled is not None and cost.compiled is not None:
-        words.append(f"{seconds(cost.compiled.gradient)} → {seconds(found.compiled)} compiled")
-    if found.arena is not None and cost.memory.arena is not None:
-        words.append(f"whose memory goes from {size(cost.memory.arena)} to {size(found.arena)}")
+    words = [f"Measured for ▸: forward and backward {_change(seconds, found.gradient)} op after op"]
+    if found.compiled is not None and found.arena is not None:
+        words.append(f"{_change(seconds, found.compiled)} compiled")
+        words.append(f"whose memory goes from {size(found.arena[0])} to {size(found.arena[1])}")
     page.put(", ".join(words) + ".")
     if found.best.peak > LITTLE * cost.memory.peak:
         page.put("That saves nothing here: what takes the memory is something else than values that are kept.")
+
+
+def _change(told: Callable[[float], str], pair: tuple[float, float]) -> str:
+    return f"{told(pair[0])} → {told(pair[1])}"
+
+
+def _cut(trial: Trial) -> str:
+    """Where a trial cuts."""
+    if not (trial.first or trial.last):
+        return f"every {trial.together} operations"
+    each = [short(name, NAME // 3) for name in dict.fromkeys((trial.first, trial.last))]
+    return " … ".join(each) + (f", {trial.together} together" if trial.together > 1 else "")
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------
