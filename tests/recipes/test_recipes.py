@@ -20,6 +20,7 @@ LEARNT = {
     "driving": lambda f: f["return, net over random"] > 2 and f["microseconds for a decision, median of 10,000"] < 50,
     "gpt": lambda f: f["validation loss"] < f["loss before training"] - 2,
     "mnist": lambda f: f["last loss"] < f["first loss"] / 2 and f["test accuracy"] > 0.7,
+    "translate": lambda f: f["held out, every character right"] > 0.02,
 }
 """What the figures of each recipe's short form must show."""
 
