@@ -345,6 +345,29 @@ def test_a_gradient_inside_the_function():
     assert found[0] == found[1]
 
 
+def test_a_gradient_inside_whose_graph_is_let_go():
+    """What was computed before it cannot be computed again: it is kept."""
+
+    def function(x):
+        y = (x * w).sin()
+        (slope,) = gg.autograd.grad(y.sum(), x)
+        return (x * y.detach() * slope).exp() * w
+
+    found = []
+    for use in (checkpoint, lambda f, x: checkpoint(lambda x: checkpoint(f, x) * 1.0, x), lambda f, x: f(x)):
+        w = gg.tensor([1.0, -2.0], requires_grad=True)
+        x = gg.tensor([0.5, 0.25], requires_grad=True)
+        use(function, x).sum().backward()
+        found.append(bits([x.grad, w.grad]))
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_function_that_computes_nothing():
+    x = gg.ones(2, requires_grad=True)
+    assert checkpoint(lambda x: x, x) is x
+    assert checkpoint(lambda: None) is None
+
+
 def test_an_operation_of_ones_own():
     class Cube(gg.autograd.Function):
         @staticmethod
@@ -394,19 +417,30 @@ def test_a_graph_that_is_thrown_away_goes_at_once():
     gc.disable()
     try:
         w = gg.ones(50, requires_grad=True)
-        held = []
+        held, given = [], w * 2
+        array = weakref.ref(given.value)
 
         def inner(x):
             h = x * w
             held.append(weakref.ref(h.node))
             return h.exp()
 
-        y = checkpoint(lambda x: checkpoint(inner, x.sin()).cos(), w * 2)
+        y = checkpoint(lambda x: checkpoint(inner, x.sin()).cos(), given)
+        del given
         assert held[0]() is None, "the value itself was not kept"
         ghost = weakref.ref(y.node.inputs[0])
-        assert ghost() is not None
+        assert ghost() is not None and array() is not None
+        y.sum().backward(retain_graph=True)
+        assert ghost() is not None and array() is not None
         del y
-        assert ghost() is None
+        assert ghost() is None and array() is None
+
+        given = w * 2
+        array = weakref.ref(given.value)
+        y = checkpoint(lambda x: checkpoint(inner, x.sin()).cos(), given)
+        del given
+        y.sum().backward()
+        assert array() is None, "y is held, but its graph has been let go"
     finally:
         gc.enable()
 

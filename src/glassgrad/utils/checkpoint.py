@@ -124,8 +124,9 @@ class _Part:
         self.inside: list[_Part] = []
         """The checkpoints within this one."""
         self.outer: _Part | None = None
-        self.members: list[tuple[weakref.ref[Node], Forgotten]] = []
-        """The nodes whose values are not kept, which the graph alone holds; and what stands in the values' place."""
+        self.members: list[weakref.ref[Node]] = []
+        """The nodes whose values are not kept. The graph alone holds them, and what stands in a value's place holds
+        this part: when the graph goes, all goes."""
         self.first = 0
         """The least id of theirs."""
         self.recalled = False
@@ -148,11 +149,11 @@ class _Part:
         needed = self._needed(made, held, every=outer is not None)
         taken: dict[int, Any] = {}
         for place, (node, sources) in enumerate(made):
-            if place not in needed:
+            if place not in needed or node.released:
                 continue
             node.inputs = tuple(made[each][0] if isinstance(each, int) else each for each in sources)
             if type(node.value) is Forgotten and node.value.part is self:
-                self.members.append((weakref.ref(node), node.value))
+                self.members.append(weakref.ref(node))
             if place not in held:
                 known = [each for each in node.inputs if each.id in self.taken or not _is_absent(each)]
                 taken.update((each.id, self.taken.get(each.id, each.value)) for each in known)
@@ -170,12 +171,13 @@ class _Part:
         """What is to stand in the graph for each node, and what it is made of (another one's place, or a node from
         outside); and the places of those that somebody holds, who stand for themselves."""
         places = {node.id: place for place, node in enumerate(self.nodes)}
-        made = [(self._bare(node), [places.get(each.id, each) for each in node.inputs]) for node in self.nodes]
-        for node in self.nodes:
-            node.inputs = ()  # from here on only who holds the node itself keeps it
+        made = [
+            (self._bare(node), [] if node.released else [places.get(each.id, each) for each in node.inputs])
+            for node in self.nodes
+        ]
         refs = [weakref.ref(node) for node in self.nodes]
-        del node
-        self.nodes.clear()
+        while self.nodes:
+            _loosen(self.nodes.pop())
         held: set[int] = set()
         for place, ref in enumerate(refs):
             node = ref()
@@ -185,8 +187,8 @@ class _Part:
         return made, held
 
     def _bare(self, node: Node) -> Node:
-        """A node like this one, but for the value; itself, if it has none already."""
-        if type(node.value) is Forgotten:
+        """A node like this one, but for the value; itself, if it has none already, or could not have it again."""
+        if type(node.value) is Forgotten or node.released:
             return node
         bare = Node(node.op, (), node.params, Forgotten(node.shape, node.dtype, self), node.requires_grad, node.origin)
         bare.id, bare.hooks, bare.cell = node.id, node.hooks, node.cell
@@ -217,7 +219,7 @@ class _Part:
         """Compute the values again, now that the cotangent ``after`` is there; notes in ``called`` what to `forget`."""
         if self.outer is not None and not self.outer.recalled:
             self.outer.recall(after, called)
-        known = [ref() for ref, _ in self.members]
+        known = [ref() for ref in self.members]
         members = {node for node in known if node is not None and not node.released and _is_absent(node)}
         order = ancestors(members, only=lambda node: _is_absent(node) and node.id not in self.taken)
         uses = Counter(source.id for node in order for source in node.inputs)
@@ -250,11 +252,17 @@ class _Part:
 
     def forget(self) -> None:
         """Let the values go again."""
-        for ref, mark in self.members:
+        for ref in self.members:
             node = ref()
             if node is not None:
-                node.value = mark
+                node.value = Forgotten(node.shape, node.dtype, self)
         self.recalled = False
+
+
+def _loosen(node: Node) -> None:
+    """Hold nothing by this node any more: then only who holds a node itself keeps it."""
+    if not node.released:
+        node.inputs = ()
 
 
 def _is_absent(node: Node) -> bool:
