@@ -166,7 +166,8 @@ def show(page: Page, pairs: Sequence[tuple[str, str]], told: Sequence[str], look
     page.figure("held out, every character right", 1 - len(wrong) / len(every), "{:.2%}", asked="99 %")
     page.text("\n".join(f"{said}  {text}" for said, text, _ in every[:20]), "What it says of those held out.")
     page.text("\n".join(wrong[:20]) or "none", f"Wrong ones, of which there are {len(wrong)}.")
-    for (said, text, _), look in zip(every[:3], looks[:3], strict=True):
+    some = sorted(zip(every[:20], looks[:20], strict=True), key=lambda each: len(each[0][1]))
+    for (said, text, _), look in some[::9]:
         seen, size = look[: len(said), : len(text)], max(3.5, min(9, 0.24 * len(text)))
         drawn = matrix(seen, list(said), list(text), below="what it reads", left="says", form="{:.0%}", size=size)
         page.picture(drawn, f"Where it looks for each character of {said}.")
@@ -185,8 +186,7 @@ def translate(
         width, layers, batch, batches, rate, asked, epochs = 32, 1, 32, 100, 4e-3, 250, 3
     fn.manual_seed(seed)
     rng, (known, held) = np.random.default_rng(seed), divided(task, seed)
-    how = {"command": "glassgrad recipe translate", "task": task, "epochs": epochs, "seed": seed}
-    with Page("Translation", html, **how) as page:
+    with Page("Translation", html, command="glassgrad recipe translate", task=task, epochs=epochs, seed=seed) as page:
         model = Translator(LONGEST[task], width, 4, layers)
         size = sum(p.numel() for p in model.parameters())
         page.say(f"{size:,} parameters learn from {len(known):,} {task}, and are asked about {asked:,} of the others.")
