@@ -88,9 +88,7 @@ class Training:
     def _loss(self, ids: Tensor, following: Tensor) -> Tensor:
         return F.cross_entropy(self.net(ids).flatten(0, 1), following.flatten())
 
-    def step(self, ids: Tensor, following: Tensor, rate: float) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+    def step(self, ids: Tensor, following: Tensor) -> float:
         self.optimizer.zero_grad()
         loss = self.loss(ids, following)
         loss.backward()
@@ -112,11 +110,11 @@ def of(tensor: glassgrad.Tensor) -> Tensor:
 def milliseconds(training: Training, batch: tuple[Tensor, Tensor]) -> float:
     """The median time of a step, after those that compile it."""
     for _ in range(3):
-        training.step(*batch, 0.0)
+        training.step(*batch)
     times, end = [], time.perf_counter() + TRIED
     while time.perf_counter() < end:
         start = time.perf_counter()
-        training.step(*batch, 0.0)
+        training.step(*batch)
         times.append(time.perf_counter() - start)
     return 1000 * sorted(times)[len(times) // 2]
 
@@ -158,8 +156,12 @@ def main() -> None:
     training.net.load_state_dict(GPT(like).state_dict())
     training.optimizer.state.clear()
     lessons = gpt.Lessons(book.train, given.batch, given.minutes, given.steps)
+    schedule = torch.optim.lr_scheduler.LambdaLR(training.optimizer, lessons.rate)
     for epoch in range(10):
-        losses = [training.step(of(x), of(y), given.rate * lessons.rate(0)) for x, y in lessons]
+        losses = []
+        for ids, following in lessons:
+            losses.append(training.step(of(ids), of(following)))
+            schedule.step()
         loss, held_out = sum(losses) / len(losses), training.evaluate(valid)
         print(f"epoch {epoch + 1}/10  step {lessons.taken}  loss {loss:.4f}  valid_loss {held_out:.4f}", flush=True)
     seconds = time.perf_counter() - lessons.began

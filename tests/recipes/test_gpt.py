@@ -16,6 +16,7 @@ from glassgrad.datasets import Blocks, DataNotFound
 from glassgrad.errors import ArgumentError
 from glassgrad.recipes import gpt as recipes_gpt
 from glassgrad.recipes.decoder import GPT, Writer, pick, turned
+from glassgrad.train import Callback
 
 SIZES = [(7, 6, 1, 1, 4), (11, 9, 2, 3, 12), (5, 16, 3, 2, 8)]
 """Vocabulary, block, layers, heads, width."""
@@ -82,15 +83,41 @@ def test_products_of_turned_features_depend_on_the_distance_alone():
     assert np.ptp(products[0]) > 0.1
 
 
-def test_scores_are_those_of_torch():
+@pytest.fixture(scope="module")
+def peer():
+    """The benchmark that has the same net in torch."""
     place = Path(__file__).parents[2] / "benchmarks" / "gpt_torch.py"
     spec = importlib.util.spec_from_file_location("gpt_torch", place)
-    peer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(peer)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_scores_are_those_of_torch(peer):
     for sizes in SIZES:
         model, ids = model_of(sizes), gg.tensor(text_of(sizes, sizes[1])[None])
         theirs = peer.GPT(model)(peer.of(ids)).detach().numpy()
         np.testing.assert_allclose(model(ids).detach().numpy(), theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_losses_of_a_training_are_those_of_torch(peer):
+    pieces, ours, theirs = Blocks(gg.tensor(text_of(SIZES[1], 500)), SIZES[1][1]), [], []
+    model = model_of(SIZES[1])
+    training = peer.Training(model, 0.01, compiled=False)
+    lessons = recipes_gpt.Lessons(pieces, 4, 0, steps=20)
+    schedule = peer.torch.optim.lr_scheduler.LambdaLR(training.optimizer, lessons.rate)
+    gg.manual_seed(0)
+    for _ in range(10):
+        for ids, following in lessons:
+            theirs.append(training.step(peer.of(ids), peer.of(following)))
+            schedule.step()
+    lessons = recipes_gpt.Lessons(pieces, 4, 0, steps=20)
+    trainer = recipes_gpt.learner(model, lessons, 0.01, progress=False)
+    trainer.callbacks.append(type("Kept", (Callback,), {"on_step": lambda _, trainer, loss: ours.append(loss)})())
+    gg.manual_seed(0)
+    trainer.fit(lessons, epochs=10)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert theirs[-1] < theirs[0]
 
 
 def test_weights_begin_as_in_gpt_2():
