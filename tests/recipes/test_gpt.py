@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import glassgrad as gg
 from glassgrad.cli import app
 from glassgrad.datasets import Blocks, DataNotFound
-from glassgrad.errors import ArgumentError
+from glassgrad.errors import ArgumentError, GlassgradError
 from glassgrad.recipes import gpt as recipes_gpt
 from glassgrad.recipes.decoder import GPT, Writer, pick, turned
 from glassgrad.train import Callback
@@ -265,6 +265,20 @@ def test_saved_weights_write_on(tmp_path):
     unknown = CliRunner().invoke(app, [*call, "日本"])
     assert unknown.exit_code == 1
     assert "not in the vocabulary" in unknown.output
+
+
+def test_what_cannot_be_done_leaves_an_older_page_as_it_is(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("of the last run")
+    for wrong in (
+        {"heads": 3},
+        {"block": 100_000},
+        {"text": str(tmp_path / "none.txt")},
+        {"weights": tmp_path / "no" / "w"},
+    ):
+        with pytest.raises(GlassgradError):
+            recipes_gpt.gpt(**{"text": BOOK, **SMALL, **wrong}, html=page)
+        assert page.read_text() == "of the last run"
 
 
 def test_without_weights_nothing_is_written():

@@ -64,15 +64,15 @@ def learner(model: GPT, lessons: Lessons, rate: float, progress: Any = None) -> 
     )
 
 
-def opened(source: str, block: int, data: Path | None, page: Page) -> Text:
-    """The text that was asked for; Python's reference in place of Moby-Dick where that is not to be had."""
+def opened(source: str, block: int, data: Path | None) -> tuple[Text, str]:
+    """The text that was asked for, or Python's reference where Moby-Dick is not to be had; and what to say of that."""
     try:
-        return load_text(source, block=block, data=data)
+        return load_text(source, block=block, data=data), ""
     except DataNotFound as error:
         if source != "moby-dick":
             raise
-        page.say(f"{error.asked}: the text is Python's reference instead. To get it: {error.fix}")
-        return load_text("python", block=block)
+        instead = load_text("python", block=block)
+        return instead, f"{error.asked}, so the text is Python's reference. To get it: {error.fix}."
 
 
 def show_writing(page: Page, model: GPT, book: Text, length: int, choose: Callable[[Tensor], int], how: str) -> None:
@@ -117,8 +117,8 @@ def gpt(
     heads: Count = 4,
     width: Count = 128,
     block: Annotated[int, typer.Option(min=2, help="The most characters that it sees at once.")] = 128,
-    batch: Count = 6,
-    rate: float = 2e-3,
+    batch: Annotated[int, typer.Option(min=1, help="Pieces of text in a step.")] = 6,
+    rate: Annotated[float, typer.Option(min=0, help="The highest rate of learning.")] = 1.5e-3,
     weights: Annotated[Path | None, typer.Option(help="Where trained weights go; with --sample: come from.")] = None,
     sample: Annotated[str | None, typer.Option(help="Train nothing: write on from this with saved weights.")] = None,
     length: Annotated[int, typer.Option(min=1, help="How many characters it writes.")] = 600,
@@ -135,7 +135,21 @@ def gpt(
     fn.manual_seed(seed)
     choose = partial(pick, temperature=temperature, top_k=top_k)
     how = f"temperature {temperature}, top-k {top_k or 'off'}"
+    if sample is not None:
+        with Page("A GPT writes", None) as page:
+            page.text(sampled(weights, sample, length, choose), how)
+        return page
+    book, note = opened(text, block, data)
+    characters, places = book.vocabulary.characters, range(len(book.valid))
+    valid = [book.valid[places[at : at + 64]] for at in places[::64]]
     sizes = {"layers": layers, "heads": heads, "width": width, "block": block}
+    model, lessons = GPT(len(characters), **sizes), Lessons(book.train, batch, minutes, steps)
+
+    def keep() -> None:
+        if weights:
+            save({"model": model.state_dict(), "sizes": sizes, "characters": characters}, weights)
+
+    keep()  # now rather than after the training it turns out if they cannot be written there
     made = {
         "text": text,
         **({"steps": steps} if steps else {"minutes": minutes}),
@@ -143,26 +157,20 @@ def gpt(
         "batch": batch,
         "rate": rate,
     }
-    with Page("A GPT", html if sample is None else None, command="glassgrad recipe gpt", **made, seed=seed) as page:
-        if sample is not None:
-            page.text(sampled(weights, sample, length, choose), how)
-            return page
-        book = opened(text, block, data, page)
-        characters, places = book.vocabulary.characters, range(len(book.valid))
-        valid = [book.valid[places[at : at + 64]] for at in places[::64]]
-        model, lessons = GPT(len(characters), **sizes), Lessons(book.train, batch, minutes, steps)
-        trainer = learner(model, lessons, rate, page.console)
+    with Page("A GPT", html, command="glassgrad recipe gpt", **made, seed=seed) as page:
+        if note:
+            page.say(note)
         size, known, held = sum(p.numel() for p in model.parameters()), len(book.train.ids), len(book.valid.ids)
         page.say(
             f"A GPT of {size:,} parameters learns to tell the next of {len(characters)} characters from up to {block} "
             f"before it, by {known:,} characters of a text. Its last {held:,} are held out."
         )
+        trainer = learner(model, lessons, rate, page.console)
         page.figure("loss before training", trainer.evaluate(valid)["loss"], "{:.3f}")
         history = trainer.fit(lessons, valid, epochs=10)
         if history.stopped:
             page.say(f"{history.stopped} ended the training early.")
-        if weights:
-            save({"model": model.state_dict(), "sizes": sizes, "characters": characters}, weights)
+        keep()
         asked = "1.65" if text == "moby-dick" else ""
         page.figure("validation loss", trainer.evaluate(valid)["loss"], "{:.4f}", asked=asked)
         page.figure("training loss", history.last.get("loss", math.nan), "{:.4f}")
