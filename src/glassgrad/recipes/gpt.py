@@ -145,18 +145,10 @@ def gpt(
     sizes = {"layers": layers, "heads": heads, "width": width, "block": block}
     model, lessons = GPT(len(characters), **sizes), Lessons(book.train, batch, minutes, steps)
 
-    def keep() -> None:
-        if weights:
-            save({"model": model.state_dict(), "sizes": sizes, "characters": characters}, weights)
-
-    keep()  # now rather than after the training it turns out if they cannot be written there
-    made = {
-        "text": text,
-        **({"steps": steps} if steps else {"minutes": minutes}),
-        **sizes,
-        "batch": batch,
-        "rate": rate,
-    }
+    if weights and not weights.resolve().parent.is_dir():  # found out now, not after the training
+        raise ArgumentError("there is no folder to keep the weights in", got=str(weights), fix="make it first")
+    made = {"text": text, **sizes, "batch": batch, "rate": rate}
+    made |= {"steps": steps} if steps else {"minutes": minutes}
     with Page("A GPT", html, command="glassgrad recipe gpt", **made, seed=seed) as page:
         if note:
             page.say(note)
@@ -170,8 +162,9 @@ def gpt(
         history = trainer.fit(lessons, valid, epochs=10)
         if history.stopped:
             page.say(f"{history.stopped} ended the training early.")
-        keep()
-        asked = "1.65" if text == "moby-dick" else ""
+        if weights:
+            save({"model": model.state_dict(), "sizes": sizes, "characters": characters}, weights)
+        asked = "1.65" if text == "moby-dick" and not note else ""
         page.figure("validation loss", trainer.evaluate(valid)["loss"], "{:.4f}", asked=asked)
         page.figure("training loss", history.last.get("loss", math.nan), "{:.4f}")
         page.figure("steps", trainer.step, "{:,.0f}")
