@@ -32,6 +32,7 @@ from .tensor import Tensor as _Tensor
 from .view import install as _install
 
 if _typing.TYPE_CHECKING:
+    from . import doctor as doctor
     from . import explain as explain
     from .costs import cost as cost
     from .explain import record as record
@@ -52,9 +53,8 @@ def _shown(given: _Any) -> str:
 _install(_Tensor, _shown)  # `_repr_html_`
 
 __all__ = [
-    "GlassgradError", "Size", "autograd", "compile", "cost", "device", "doctor", "double", "dtype", "e", "float", "functional",
-    "inf", "int", "load", "long", "nan", "newaxis", "nn", "optim", "pi", "record", "save",
-    "utils",
+    "GlassgradError", "Size", "autograd", "compile", "cost", "device", "doctor", "double", "dtype", "e", "float",
+    "functional", "inf", "int", "load", "long", "nan", "newaxis", "nn", "optim", "pi", "record", "save", "utils",
 ]  # fmt: skip
 __all__ += _functions.__all__
 

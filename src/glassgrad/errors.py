@@ -16,7 +16,8 @@ PACKAGE, PYTHON = str(Path(__file__).parent), str(Path(os.__file__).parent)
 RECIPES = str(Path(__file__).parent / "recipes")
 
 _OWN: set[str] = set()
-"""Files seen to be glassgrad's own, or Python's: looking into a set is quicker than comparing paths, and is done for every op."""
+"""Files seen to be glassgrad's own, or Python's: a look into a set is quicker than comparing paths, and is taken for
+every op."""
 
 Where = tuple[CodeType, int]
 """A place in the user's code: the code object and the offset of the instruction in it (cheap to take, read later)."""

@@ -14,10 +14,10 @@ from textual.widgets import Input, OptionList, Static, Tree
 import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad import report as r
-from glassgrad.recipes.worked import program
 from glassgrad.errors import ArgumentError
 from glassgrad.explain import record
 from glassgrad.explain.script import run_text
+from glassgrad.recipes.worked import program
 from glassgrad.view.debugger import Debugger, at
 from glassgrad.view.debugger_dialogs import Ask, Pick, Show
 from glassgrad.view.debugger_stops import Stop, hits, layers, parse

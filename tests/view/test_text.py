@@ -12,10 +12,10 @@ from rich.text import Text
 
 import glassgrad as gg
 from glassgrad import nn, optim
-from glassgrad.recipes.worked import program
 from glassgrad.explain import record
 from glassgrad.explain.reporting import report_of
 from glassgrad.explain.script import run_text
+from glassgrad.recipes.worked import program
 from glassgrad.view.lines import ascii_of, clean, folded, nearest, number, share
 from glassgrad.view.text import show
 
