@@ -105,7 +105,7 @@ def show_filters(page: Page, model: nn.Sequential, net: Net, images: Tensor) -> 
 def mnist(
     net: Annotated[Net, typer.Option(help="Convolutional, or of dense layers.")] = Net.cnn,
     fashion: Annotated[bool, typer.Option("--fashion", help="Fashion-MNIST: clothes instead of digits.")] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="How often all images are gone through.")] = 12,
+    epochs: Annotated[int, typer.Option(min=1, help="How often all images are gone through.")] = 8,
     weights: Annotated[Path | None, typer.Option(help="Where the trained weights go; nowhere if not given.")] = None,
     data: Data = None,
     short: Short = False,
