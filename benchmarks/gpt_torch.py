@@ -3,7 +3,7 @@
     glassgrad recipe gpt --minutes 15
     python benchmarks/gpt_torch.py --minutes 15
 
-First weights, batches, schedule, clipping and validation are the recipe's; a first loss that differs ends the run.
+First weights, batches, schedule, clipping and validation are the recipe's, and so is the first loss, or the run ends.
 torch takes the quicker of its step as it is and compiled by torch.compile. To try and to compile them takes time that
 is not counted, while glassgrad's compilation is. Validation counts for both.
 """
@@ -32,9 +32,9 @@ TRIED = 3.0
 
 
 class Block(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.drop = heads, nn.Dropout(dropout)
         self.norm1, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
         self.qkv, self.proj = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
@@ -44,8 +44,8 @@ class Block(nn.Module):
         parts = self.qkv(self.norm1(x)).split(c, 2)
         q, k, v = (part.view(b, t, self.heads, -1).transpose(1, 2) for part in parts)  # (b, heads, t, c / heads)
         y = F.scaled_dot_product_attention(turned(q, turns), turned(k, turns), v, is_causal=True)
-        x = x + self.proj(y.transpose(1, 2).reshape(b, t, c))
-        return x + self.down(F.relu(self.up(self.norm2(x))).square())
+        x = x + self.drop(self.proj(y.transpose(1, 2).reshape(b, t, c)))
+        return x + self.drop(self.down(F.relu(self.up(self.norm2(x))).square()))
 
 
 def turned(x: Tensor, turns: Tensor) -> Tensor:
@@ -61,14 +61,14 @@ class GPT(nn.Module):
     def __init__(self, like: decoder.GPT) -> None:
         super().__init__()
         vocabulary, width = like.tokens.weight.shape
-        self.tokens = nn.Embedding(vocabulary, width)
-        self.blocks = nn.ModuleList(Block(width, like.heads) for _ in like.blocks)
+        self.tokens, self.drop = nn.Embedding(vocabulary, width), nn.Dropout(like.drop.p)
+        self.blocks = nn.ModuleList(Block(width, like.heads, like.drop.p) for _ in like.blocks)
         self.norm, self.head = nn.RMSNorm(width), nn.Linear(width, vocabulary, bias=False)
         self.register_buffer("turns", torch.tensor(like.turns.numpy()), persistent=False)
         self.load_state_dict({name: torch.tensor(value.detach().numpy()) for name, value in like.state_dict().items()})
 
     def forward(self, ids: Tensor) -> Tensor:
-        x = self.tokens(ids)
+        x = self.drop(self.tokens(ids))
         for block in self.blocks:
             x = block(x, self.turns[:, : ids.shape[1]])
         scores: Tensor = self.head(self.norm(x))
@@ -99,8 +99,11 @@ class Training:
     @torch.no_grad()
     def evaluate(self, valid: Any) -> float:
         """The mean loss of all pieces."""
+        self.net.eval()
         pairs = [(of(ids), of(following)) for ids, following in valid]
-        return sum(self._loss(*pair).item() * len(pair[0]) for pair in pairs) / sum(len(ids) for ids, _ in pairs)
+        total = sum(self._loss(*pair).item() * len(pair[0]) for pair in pairs)
+        self.net.train()
+        return total / sum(len(ids) for ids, _ in pairs)
 
 
 def of(tensor: glassgrad.Tensor) -> Tensor:
@@ -121,17 +124,17 @@ def milliseconds(training: Training, batch: tuple[Tensor, Tensor]) -> float:
 
 def check(like: decoder.GPT, net: GPT, batch: tuple[Any, Any]) -> None:
     """Ends the run if the two nets do not compute the same loss."""
-    ours = gpt.surprise(like(batch[0]), batch[1]).item()
-    theirs = F.cross_entropy(net(of(batch[0])).flatten(0, 1), of(batch[1]).flatten()).item()
+    ours = gpt.surprise(like.eval()(batch[0]), batch[1]).item()
+    theirs = F.cross_entropy(net.eval()(of(batch[0])).flatten(0, 1), of(batch[1]).flatten()).item()
     if not math.isclose(ours, theirs, rel_tol=1e-5):
         sys.exit(f"the nets differ: glassgrad's loss is {ours:.7f}, torch's {theirs:.7f}")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    for name in ("text", "minutes", "steps", "layers", "heads", "width", "block", "batch", "rate", "seed"):
+    for name in ("text", "minutes", "steps", "layers", "heads", "width", "block", "batch", "dropout", "rate", "seed"):
         given = DEFAULTS[name]
-        kind = float if name in ("minutes", "rate") else type(given)
+        kind = float if name in ("minutes", "dropout", "rate") else type(given)
         parser.add_argument(f"--{name}", type=kind, default=given, help=f"as in the recipe (default: {given})")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--step", choices=("quicker", "eager", "compiled"), default="quicker")
@@ -143,7 +146,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     glassgrad.manual_seed(given.seed)
     book = text(given.text, block=given.block)
-    like = decoder.GPT(len(book.vocabulary), given.block, given.layers, given.heads, given.width)
+    like = decoder.GPT(len(book.vocabulary), given.block, given.layers, given.heads, given.width, given.dropout)
     batch = book.train[list(range(given.batch))]
     check(like, GPT(like), batch)
     names = ["eager", "compiled"] if given.step == "quicker" else [given.step]

@@ -20,9 +20,9 @@ class Block(nn.Module):
     The net's squared ReLU: D. So et al.: Primer (2021, arXiv:2109.08668), section 4.1.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.drop = heads, nn.Dropout(dropout)
         self.norm1, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
         self.qkv, self.proj = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
@@ -37,8 +37,8 @@ class Block(nn.Module):
         later = fn.arange(k.shape[2]) > at.unsqueeze(1)  # (t, t or block)
         scores = (q @ k.mT * (c // self.heads) ** -0.5).masked_fill(later, -math.inf)
         weights = scores.softmax(-1)  # (b, heads, t, t or block)
-        x = x + self.proj((weights @ v).transpose(1, 2).reshape(b, t, c))
-        return x + self.down(self.up(self.norm2(x)).relu().square()), weights
+        x = x + self.drop(self.proj((weights @ v).transpose(1, 2).reshape(b, t, c)))
+        return x + self.drop(self.down(self.up(self.norm2(x)).relu().square())), weights
 
 
 def turned(x: Tensor, turns: Tensor) -> Tensor:
@@ -58,13 +58,13 @@ class GPT(nn.Module):
 
     turns: Tensor
 
-    def __init__(self, vocabulary: int, block: int, layers: int, heads: int, width: int) -> None:
+    def __init__(self, vocabulary: int, block: int, layers: int, heads: int, width: int, dropout: float = 0.0) -> None:
         super().__init__()
         if width % (2 * heads):
             raise ArgumentError("the width must be a multiple of twice the heads", got=f"{width} and {heads} heads")
         self.block, self.heads, self.width = block, heads, width
-        self.tokens = nn.Embedding(vocabulary, width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.tokens, self.drop = nn.Embedding(vocabulary, width), nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm, self.head = nn.RMSNorm(width), nn.Linear(width, vocabulary, bias=False)
         pairs = width // heads // 2
         angles = np.outer(np.arange(block), 10_000.0 ** (-np.arange(pairs) / pairs))
@@ -80,7 +80,7 @@ class GPT(nn.Module):
 
         With ``past``, keys and values of each layer, (b, heads, block, width / heads), those of the places are put in.
         """
-        x, looks = self.tokens(ids), []  # (b, t, width)
+        x, looks = self.drop(self.tokens(ids)), []  # (b, t, width)
         for layer, block in enumerate(self.blocks):
             x, weights = block(x, self.turns[:, at], at, None if past is None else past[layer])
             looks.append(weights)

@@ -118,6 +118,7 @@ def gpt(
     width: Count = 128,
     block: Annotated[int, typer.Option(min=2, help="The most characters that it sees at once.")] = 128,
     batch: Annotated[int, typer.Option(min=1, help="Pieces of text in a step.")] = 6,
+    dropout: Annotated[float, typer.Option(min=0, max=1, help="Against learning the text by heart.")] = 0.1,
     rate: Annotated[float, typer.Option(min=0, help="The highest rate of learning.")] = 1.5e-3,
     weights: Annotated[Path | None, typer.Option(help="Where trained weights go; with --sample: come from.")] = None,
     sample: Annotated[str | None, typer.Option(help="Train nothing: write on from this with saved weights.")] = None,
@@ -143,11 +144,11 @@ def gpt(
     characters, places = book.vocabulary.characters, range(len(book.valid))
     valid = [book.valid[places[at : at + 64]] for at in places[::64]]
     sizes = {"layers": layers, "heads": heads, "width": width, "block": block}
-    model, lessons = GPT(len(characters), **sizes), Lessons(book.train, batch, minutes, steps)
+    model, lessons = GPT(len(characters), **sizes, dropout=dropout), Lessons(book.train, batch, minutes, steps)
 
     if weights and not weights.resolve().parent.is_dir():  # found out now, not after the training
         raise ArgumentError("there is no folder to keep the weights in", got=str(weights), fix="make it first")
-    made = {"text": text, **sizes, "batch": batch, "rate": rate}
+    made = {"text": text, **sizes, "batch": batch, "dropout": dropout, "rate": rate}
     made |= {"steps": steps} if steps else {"minutes": minutes}
     with Page("A GPT", html, command="glassgrad recipe gpt", **made, seed=seed) as page:
         if note:
