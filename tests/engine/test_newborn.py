@@ -1,6 +1,7 @@
 """What a step makes itself is told from what was there before, whatever the garbage collector was told."""
 
 import gc
+import weakref
 
 import pytest
 
@@ -88,3 +89,23 @@ def test_only_what_was_made_since_is_new(collector):
     assert id(old) not in ids
     assert id(old[1]) not in ids
     assert not gc.isenabled()
+
+
+def test_dead_steps_do_not_pile_up():
+    """Each holds 64 MB of arena, in a circle with its function; a few may be there, not all."""
+    alive = []
+
+    def once(factor):
+        @gg.compile
+        def step(x):
+            return ((x * factor).exp() @ x).sum()
+
+        alive.append(weakref.ref(step))
+        step.own = step
+        x = gg.ones(2048, 2048)
+        for _ in range(2):
+            step(x)
+
+    for number in range(12):
+        once(number / 8)
+        assert sum(each() is not None for each in alive) < 8

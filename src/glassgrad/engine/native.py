@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -303,6 +304,7 @@ class Native:
     # -- memory -----------------------------------------------------------------------------------------------------
 
     def _memory(self) -> None:
+        _give_back(self.plan.arena)
         self.arena = np.zeros(self.plan.arena + 128, np.uint8)
         start = self.arena.ctypes.data
         self.base = start + (-start) % 64
@@ -346,6 +348,21 @@ class Native:
     def __del__(self) -> None:
         if hasattr(self, "pool"):
             self.pool.settle()
+
+
+CODE, MUCH = 1 << 20, 256 << 20
+"""About what the machine code of a step takes, and how much memory dead steps may hold, in bytes."""
+_taken = 0
+
+
+def _give_back(arena: int) -> None:
+    """Now and then have dead steps collected before another one takes memory: the collector counts objects, of which a
+    step has few, and not their bytes."""
+    global _taken  # noqa: PLW0603 - how much was taken is of the process
+    _taken += arena + CODE
+    if _taken > MUCH:
+        gc.collect()
+        _taken = 0
 
 
 def _slice(f: Function, own: Value, room: Room, number: Value, val: Val, start: int) -> Value:
