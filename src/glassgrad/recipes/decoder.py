@@ -125,7 +125,7 @@ class Writer:
     def __init__(self, model: GPT) -> None:
         shape = (1, model.heads, model.block, model.width // model.heads)
         self.past = [(fn.zeros(shape), fn.zeros(shape)) for _ in model.blocks]
-        self.model, self.step = model.eval(), compile(self._step)
+        self.model, self.step = model.eval(), compile(self._step, threads=1)  # too little work for several
 
     def _step(self, ids: Tensor, at: Tensor) -> Tensor:
         scores, _ = self.model.run(ids, at, self.past)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import numpy as np
@@ -82,17 +83,18 @@ def show_writing(page: Page, model: GPT, book: Text, length: int, choose: Callab
     began = time.perf_counter()
     written = writer.write(start.tolist(), length, choose)
     page.figure("characters a second", len(written) / (time.perf_counter() - began), "{:,.0f}")
-    page.text(book.vocabulary.decode(written), f"Written on from the first {len(start)} characters held out; {how}.")
+    lines = [fill(line, 100, drop_whitespace=False) for line in book.vocabulary.decode(written).split("\n")]
+    page.text("\n".join(lines), f"Written on from the first {len(start)} characters held out; {how}.")
     with no_grad():
         _, looks = model.run(fn.from_numpy(start).unsqueeze(0), fn.arange(len(start)))
     heads = np.concatenate([look[0].numpy() for look in looks])  # (layers · heads, t, t)
     names = [f"layer {n // model.heads + 1}, head {n % model.heads + 1}" for n in range(len(heads))]
     drawn = tiles(heads, names, columns=model.heads, size=1.9)
     page.picture(drawn, "Attention: a row for each of these characters, dark where it looks; itself on the diagonal.")
-    back = int(np.tril(heads, -3)[:, :, 1:].sum((1, 2)).argmax())
+    back = int(np.tril(heads, -3)[:, :, 1:].max(2).mean(1).argmax())
     signs = [each if each.strip() else "␣" for each in book.vocabulary.decode(start)]
     drawn = matrix(heads[back], signs, signs, below="what it looks at", left="from", size=7.0)
-    page.picture(drawn, f"The head that looks back the most: {names[back]}.")
+    page.picture(drawn, f"The head that looks most sharply at what is further back: {names[back]}.")
 
 
 def sampled(weights: Path | None, prompt: str, length: int, choose: Callable[[Tensor], int]) -> str:
