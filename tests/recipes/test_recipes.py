@@ -18,6 +18,9 @@ LEARNT = {
     "diagnosis": lambda f: f["AUC, net"] > 0.99 and f["contributions: largest error of a sum"] < 1e-4,
     "digits": lambda f: f["last loss"] < f["first loss"] / 5 and f["held-out accuracy"] > 0.9,
     "driving": lambda f: f["return, net over random"] > 2 and f["microseconds for a decision, median of 10,000"] < 50,
+    "game": lambda f: (
+        f["lost, net alone, against random moves"] < f["lost, untrained, against random moves"] / 4 and f["lost"] < 0.1
+    ),
     "gpt": lambda f: f["validation loss"] < f["loss before training"] - 2,
     "mnist": lambda f: f["last loss"] < f["first loss"] / 2 and f["test accuracy"] > 0.7,
     "translate": lambda f: f["held out, every character right"] > 0.02,

@@ -17,6 +17,7 @@ RECIPES = {
     "mnist": "a convolutional net, or one of dense layers, reads MNIST or Fashion-MNIST",
     "digits": "a convolutional net reads scikit-learn's handwritten digits",
     "diagnosis": "malignant or benign, how sure, and why, from a table of tumours; not a medical device",
+    "game": "a net learns a board game of OpenSpiel's by playing against itself, and plays it with you",
     "driving": "simulated driving: a net learns by policy gradient to keep a car in its lane",
     "gpt": "a GPT learns a book character by character, and writes on",
     "translate": "an encoder and a decoder turn dates of many forms into ISO form, or numbers into words",

@@ -119,11 +119,14 @@ def boards(marks: np.ndarray, shares: np.ndarray, titles: Sequence[str], *, colu
     count, rows = marks.shape[2], -(-len(marks) // columns)
     figure = canvas(9, (9 / columns * marks.shape[1] / count + 0.3) * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in panels:
+    for panel in panels[len(marks) :]:
         panel.axis("off")
     for panel, board, share, title in zip(panels, marks, shares, titles, strict=False):
         panel.imshow(share, cmap="Greens", vmin=0, vmax=1)
         panel.set_title(title, fontsize=8)
+        panel.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
+        panel.set(xticks=np.arange(0.5, count - 1), yticks=np.arange(0.5, marks.shape[1] - 1))
+        panel.grid(color="silver", linewidth=0.5)
         for (row, column), mark in np.ndenumerate(board):
             if mark in DARK + LIGHT:
                 colour = "black" if mark in DARK else "white"
