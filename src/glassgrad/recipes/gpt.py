@@ -134,7 +134,8 @@ def gpt(
 ) -> Page:
     """Learn a book character by character, and write on."""
     if short:
-        text, steps, layers, heads, width, block, batch, length = "python", 150, 2, 2, 64, 32, 16, 100
+        text, steps, layers, heads, width, block, batch, length = "python", 100, 2, 2, 64, 32, 12, 100
+        dropout, rate = 0.0, 5e-3
     fn.manual_seed(seed)
     choose = partial(pick, temperature=temperature, top_k=top_k)
     how = f"temperature {temperature}, top-k {top_k or 'off'}"

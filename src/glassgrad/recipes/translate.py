@@ -183,7 +183,7 @@ def translate(
     """Translate dates into ISO form, or numbers into words, with an encoder and a decoder."""
     width, layers, batch, batches, rate, asked = 64, 2, 64, 500, 2e-3, 10_000 if task is Task.dates else 2_000
     if short:
-        width, layers, batch, batches, rate, asked, epochs = 32, 1, 32, 100, 4e-3, 250, 3
+        width, layers, batch, batches, rate, asked, epochs = 32, 1, 32, 90, 5e-3, 250, 3
     fn.manual_seed(seed)
     rng, (known, held) = np.random.default_rng(seed), divided(task, seed)
     with Page("Translation", html, command="glassgrad recipe translate", task=task, epochs=epochs, seed=seed) as page:
