@@ -21,7 +21,7 @@ LEARNT = {
     "game": lambda f: (
         f["lost, net alone, against random moves"] < f["lost, untrained, against random moves"] / 4 and f["lost"] < 0.1
     ),
-    "gpt": lambda f: f["validation loss"] < 2.8 < 3.2 < f["loss before training"],  # 3.2: by letter frequencies alone
+    "gpt": lambda f: f["validation loss"] < 2.8,  # frequencies alone give 3.24
     "mnist": lambda f: f["last loss"] < f["first loss"] / 2 and f["test accuracy"] > 0.7,
     "translate": lambda f: f["held out, every character right"] > 0.02,
 }
