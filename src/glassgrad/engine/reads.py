@@ -107,7 +107,8 @@ class Reading:
         self.own: set[int] = set()
         """What the step has made itself, which it may change."""
         self.reads: dict[tuple[int, str], Read] = {}
-        self.codes: set[CodeType] = set()
+        self.codes: set[CodeType] = {f.__code__ for f in gc.callbacks if isinstance(f, FunctionType)}
+        """What has been noted, or is told of rubbish that is collected, which has nothing to do with the step."""
         self.sources: list[tuple[str, Any, Any]] = []
         """Sources of random numbers that are not ours: name, the source, its state."""
 
