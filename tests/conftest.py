@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--native-graphs", type=int, default=20, metavar="N", help="random graphs for the native engine")
     parser.addoption("--graphs", type=int, default=300, metavar="N", help="random graphs to compare (default: 300)")
-    parser.addoption("--kills", type=int, default=20, metavar="N", help="processes killed while they save (or train)")
+    parser.addoption("--kills", type=int, default=50, metavar="N", help="processes killed while they save (or train)")
     parser.addoption("--malformed", type=int, default=100, metavar="N", help="malformed files to load")
     parser.addoption(
         "--real-data", action="store_true", help="read real data sets, downloading what is not in the cache"
