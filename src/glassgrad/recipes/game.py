@@ -58,7 +58,7 @@ class History:
 def train(
     player: Player, measure: Measure, page: Page, file: Path, minutes: float, simulations: int, seed: int, short: bool
 ) -> History:
-    """Play and learn in turn, until the time is over or Ctrl-C is pressed."""
+    """Play and learn in turn, until the time is over, without that of measuring, or Ctrl-C is pressed."""
     games, fresh, batch, lessons = SMALL if short else SIZES
     rules, random, memory, history = player.rules, np.random.default_rng(seed), deque[Sample](maxlen=WINDOW), History()
     symmetries, plays = rules.symmetries(random), self_play(rules, player.judge, games, simulations, random)
@@ -66,13 +66,14 @@ def train(
     with Interrupt() as interrupt, page.console.status("it plays") as status:
         while done < 1 and not interrupt.asked:
             if done >= len(history.results) / 10 and measuring <= passed / 5:
+                before = perf_counter()
                 measured = [measure(searched)[1] for searched in (1, simulations)]
                 shares = [float(share.mean()) for result in measured for share in (result > 0, result < 0)]
                 history.results.append((passed, *shares))
                 told = "{:.1f} minutes: the net alone wins {:.0%} and loses {:.0%}, with the search {:.0%} and {:.0%}"
                 page.console.print(told.format(*history.results[-1]))
                 player.save(file)
-                measuring = (perf_counter() - began) / 60 - passed + measuring
+                measuring += (perf_counter() - before) / 60
             before, looked = perf_counter(), player.looked
             ended = next(plays)
             history.seconds += perf_counter() - before
@@ -91,7 +92,7 @@ def train(
                     lesson.append(player.study(samples, symmetries[random.integers(len(symmetries))]))
                 history.losses.append((passed, *np.mean(lesson, 0).tolist()))
                 status.update("{:.1f} minutes, losses {:.2f} and {:.2f}".format(*history.losses[-1]))
-            passed = (perf_counter() - began) / 60
+            passed = (perf_counter() - began) / 60 - measuring
             done = max(passed / minutes, taught / lessons)
     player.save(file)
     if interrupt.asked:

@@ -111,12 +111,13 @@ def boards(marks: np.ndarray, shares: np.ndarray, titles: Sequence[str], *, colu
     """Boards side by side; of shape (n, rows, columns).
 
     Args:
-        marks: a character for each square.
+        marks: a character for each square; players' stones where there are no others than theirs.
         shares: how green each square is, from 0 to 1.
         titles: one for each board.
         columns: boards in a row.
     """
     count, rows = marks.shape[2], -(-len(marks) // columns)
+    stones = set(marks.ravel().tolist()) <= {*BLANK, *DARK, *LIGHT}  # in chess, b is a bishop
     figure = canvas(9, (9 / columns * marks.shape[1] / count + 0.3) * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels[len(marks) :]:
@@ -128,7 +129,7 @@ def boards(marks: np.ndarray, shares: np.ndarray, titles: Sequence[str], *, colu
         panel.set(xticks=np.arange(0.5, count - 1), yticks=np.arange(0.5, marks.shape[1] - 1))
         panel.grid(color="silver", linewidth=0.5)
         for (row, column), mark in np.ndenumerate(board):
-            if mark in DARK + LIGHT:
+            if stones and mark not in BLANK:
                 colour = "black" if mark in DARK else "white"
                 panel.plot(column, row, "o", color=colour, markeredgecolor="black", markersize=340 / columns / count)
             elif mark not in BLANK:
