@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from shlex import quote
+from textwrap import fill
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -137,7 +138,7 @@ def show_game(page: Page, player: Player, last: Any) -> None:
         record.append(names[moves.index(move)])
         seen.append((state, chances, opinion(names, chances, search.value[root] * search.sign[root])))
         search.advance([0], [moves.index(move)])
-    page.text(f"{' '.join(record)}\n\n{last}", "The moves of a game, and its end.")
+    page.text(f"{fill(' '.join(record), 100)}\n\n{last}", "The moves of a game, and its end.")
     some = [seen[i] for i in sorted({round(i) for i in np.linspace(0, len(seen) - 1, 8).tolist()}) if seen]
     if some and rules.cells(last) is None:
         page.text("\n\n".join(f"{state}\n{thought}" for state, _, thought in some), "What the net alone thinks of it.")
