@@ -30,14 +30,15 @@ def user_frame(depth: int = 1) -> FrameType | None:
     while frame is not None:
         file = frame.f_code.co_filename
         if file not in _OWN:
-            if _is_users(file):
+            if is_users(file):
                 return frame
             _OWN.add(file)
         frame = frame.f_back
     return None
 
 
-def _is_users(file: str) -> bool:
+def is_users(file: str) -> bool:
+    """Whether code of this file is neither glassgrad's own nor of Python's library."""
     if file.startswith(PACKAGE):
         return file.startswith(RECIPES)
     return not file.startswith(PYTHON) or "site-packages" in file

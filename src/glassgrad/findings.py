@@ -48,7 +48,7 @@ class Finding:
     """One thing that is wrong, from what is seen to what helps."""
 
     fault: str
-    """Which one, of `glassgrad.doctor.FAULTS`: "vanishing gradients"."""
+    """Which one, of `glassgrad.doctor.RULES`: "vanishing gradients"."""
     symptom: str
     where: Place
     evidence: tuple[tuple[str, float], ...]

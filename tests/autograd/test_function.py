@@ -7,23 +7,9 @@ import numpy as np
 import pytest
 from tests.autograd.test_backward import leaf
 from tests.beside import beside_torch, refused
+from tests.own import cube, rounded
 
 import glassgrad as gg
-
-
-def cube(m):
-    class Cube(m.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x * x
-
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            return g * 3 * x * x
-
-    return Cube
 
 
 @beside_torch
@@ -191,17 +177,8 @@ def test_no_graph_where_none_is_wanted(m):
 
 @beside_torch
 def test_a_straight_through_estimator(m):
-    class Round(m.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.round()
-
-        @staticmethod
-        def backward(ctx, g):
-            return g
-
     x = leaf(m, 0.4, 1.6)
-    (Round.apply(x) ** 2).sum().backward()
+    (rounded(m).apply(x) ** 2).sum().backward()
     return x.grad
 
 

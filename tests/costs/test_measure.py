@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from tests.own import cube
 
 import glassgrad as gg
 from glassgrad import nn, optim
@@ -220,21 +221,9 @@ def test_single_precision_is_told_as_it_is():
 # -- what cannot be measured ------------------------------------------------------------------------------------------
 
 
-class Cube(gg.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return g * 3 * x * x
-
-
 def test_an_operation_of_ones_own_is_noted():
     w = gg.ones(5, requires_grad=True)
-    made = gg.cost(lambda x: Cube.apply(x * w).sum(), gg.ones(5))
+    made = gg.cost(lambda x: cube(gg).apply(x * w).sum(), gg.ones(5))
     assert made.differences is None
     assert "Cube" in made.notes[0]
     assert made.forward.operations == 5 + 10 + 5 and made.backward.operations >= 15

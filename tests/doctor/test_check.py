@@ -167,11 +167,8 @@ def test_a_fault_is_found_where_it_is_and_its_remedy_mends_it(fault):
     mended = d.apply(found)
     assert mended.model is not net
     again = check(mended.model, mended.loss, mended.batches, optimizer=mended.optimizer, steps=100)
-    assert fault not in [each.fault for each in again.findings if not _clips(found)]
-
-
-def _clips(found):
-    return "clip" in found.remedy
+    if "clip" not in found.remedy:  # which leaves the gradient as it is, and takes smaller steps
+        assert fault not in [each.fault for each in again.findings]
 
 
 HEALTHY = {

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.own import rounded
 
 import glassgrad as gg
 from glassgrad.engine import compile
@@ -22,18 +23,6 @@ class Clipped(gg.autograd.Function):
         return (g * 3 * x * x).clamp(-1, 1) + h * 2
 
 
-class Straight(gg.autograd.Function):
-    """Rounds, and passes the gradient on as if it had not."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.round()
-
-    @staticmethod
-    def backward(ctx, g):
-        return g
-
-
 def several(x):
     cube, double = Clipped.apply(x)
     return cube.sum() + (double * double).sum()
@@ -41,7 +30,7 @@ def several(x):
 
 @pytest.mark.parametrize("engine", ["interpret", "native"])
 @pytest.mark.parametrize("use", [lambda f, x: f(x), checkpoint], ids=["plain", "checkpoint"])
-@pytest.mark.parametrize("function", [several, lambda x: (Straight.apply(x * 2) * x).sum()], ids=["several", "one"])
+@pytest.mark.parametrize("function", [several, lambda x: (rounded(gg).apply(x * 2) * x).sum()], ids=["several", "one"])
 def test_a_function_is_compiled(function, use, engine):
     w = gg.tensor([0.1, -0.4, 2.0], requires_grad=True)
 

@@ -51,13 +51,18 @@ def child(work):
 def kill(pid, seconds):
     """Kill a process after a time; whether it was still there."""
     time.sleep(seconds)
-    done, status = os.waitpid(pid, os.WNOHANG)
-    if done:
-        assert os.waitstatus_to_exitcode(status) == 0, status
+    if ended(pid):
         return False
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return True
+
+
+def ended(pid):
+    """Whether a process is over; if so, well."""
+    done, status = os.waitpid(pid, os.WNOHANG)
+    assert not done or os.waitstatus_to_exitcode(status) == 0, status
+    return bool(done)
 
 
 def unfinished(folder):
@@ -141,13 +146,9 @@ def fit(folder, epochs=6):
 def kill_while_saving(pid, folder):
     """Kill a process as soon as a file is there that is not finished; whether it was still there."""
     while not (os.path.isdir(folder) and unfinished(folder)):
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            assert os.waitstatus_to_exitcode(status) == 0, status
+        if ended(pid):
             return False
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return True
+    return kill(pid, 0)
 
 
 def fits(folder, kills):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -145,20 +144,16 @@ class Probe:
         """For an elementwise op of one operand its slope at every entry; None for others, and without a gradient."""
         node = site.node
         assert node.op is not None
-        if node.op.kind != "elementwise" or len(node.inputs or self.tape.inputs(node)) != 1 or site.gradient is None:
+        part = self._sent.get(node)
+        if node.op.kind != "elementwise" or len(self.tape.inputs(node)) != 1 or site.gradient is None or part is None:
             return None
-        for edge in self.tape.edges:
-            if edge.node is node:
-                with np.errstate(all="ignore"):
-                    return self.tape.value(edge.part) / np.where(site.gradient == 0, np.nan, site.gradient)
-        return None
+        with np.errstate(all="ignore"):
+            return self.tape.value(part) / np.where(site.gradient == 0, np.nan, site.gradient)
 
-    def factors(self, site: Site) -> Iterator[tuple[int, float]]:
-        """By operand: the size of the gradient that it gets against that of the gradient that arrived."""
-        arrived = norm(site.gradient)
-        for edge in self.tape.edges:
-            if edge.node is site.node and arrived:
-                yield edge.index, norm(self.tape.value(edge.part)) / arrived
+    @cached_property
+    def _sent(self) -> dict[Node, Node]:
+        """What backward sent to the first operand of each node."""
+        return {edge.node: edge.part for edge in self.tape.edges if edge.index == 0}
 
     @staticmethod
     def _cells(patient: Patient) -> list[Tensor]:

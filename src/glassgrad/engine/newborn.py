@@ -49,8 +49,12 @@ class Newborn:
 
 
 def _cells(objects: list[Any]) -> list[Tensor]:
-    # isinstance would read `__class__` of foreign objects, and some of them answer with a warning.
-    return [each for each in objects if issubclass(type(each), Tensor) and isinstance(each._node.value, Symbol)]
+    return [each for each in objects if is_cell(each) and isinstance(each._node.value, Symbol)]
+
+
+def is_cell(thing: Any) -> bool:
+    """isinstance would read `__class__` of foreign objects, and some of them answer with a warning."""
+    return issubclass(type(thing), Tensor)
 
 
 def _runs() -> int:

@@ -14,7 +14,6 @@ import gc
 import pickle
 import random
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import PACKAGE, TraceError, Where
+from ..errors import TraceError, Where, is_users
 from ..graph import Symbol
 from ..nn import Module
 from ..optim import Optimizer
@@ -32,7 +31,7 @@ from .guards import opened, same
 from .newborn import Newborn
 
 ABSENT = object()
-OURS, STDLIB = (PACKAGE, str(Path(np.__file__).parent), "<frozen"), sysconfig.get_path("stdlib")
+ELSEWHERE = (str(Path(np.__file__).parent), "<frozen")
 """Where code lies that is not the user's: what it reads does not change, or is looked at elsewhere (`guards`)."""
 LOADS = {"LOAD_GLOBAL": "global", "LOAD_NAME": "global", "LOAD_DEREF": "free", "LOAD_FAST": "argument",
          "LOAD_FAST_BORROW": "argument"}  # fmt: skip
@@ -235,7 +234,7 @@ def _is_users(code: CodeType) -> bool:
 
 @functools.cache
 def _is_users_file(name: str) -> bool:
-    return not name.startswith(OURS) and ("site-packages" in name or not name.startswith(STDLIB))
+    return is_users(name) and not name.startswith(ELSEWHERE)
 
 
 def _cells_of(frame: FrameType) -> list[dict[str, Any]]:

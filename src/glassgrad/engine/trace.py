@@ -20,7 +20,7 @@ from ..graph import CONSTANT, Node, Operation, Origin, Overwritten, OverwrittenV
 from ..spec import Spec, float64
 from ..tensor import Tensor, wrap
 from .locks import Undisturbed
-from .newborn import Newborn
+from .newborn import Newborn, is_cell
 from .reads import Read, Reading
 from .traced import REARRANGING, Inspection, Option, Slot, Step, Trace, symbol
 
@@ -156,11 +156,6 @@ def _meta(op: Operation, spec: Spec, values: list[Any], params: Params) -> Any:
         return np.empty(spec.shape, spec.dtype)
     base = values[0]  # of a view: its strides come from what it looks at
     return op.value(np, base.meta if isinstance(base, Symbol) else base, **params)
-
-
-def _is_cell(thing: Any) -> bool:
-    """isinstance would read `__class__` of foreign objects, and some of them answer with a warning."""
-    return issubclass(type(thing), Tensor)
 
 
 @contextmanager
@@ -381,7 +376,7 @@ def _cells_of(arrays: dict[int, Any], known: dict[int, Tensor]) -> tuple[list[tu
     nodes = [n for n in gc.get_referrers(*arrays.values()) if type(n) is Node and id(n.value) in arrays]
     wanted = {id(n) for n in nodes if n.origin is not CONSTANT}
     for cell in gc.get_referrers(*nodes) if wanted else ():
-        if _is_cell(cell) and id(cell._node) in wanted:
+        if is_cell(cell) and id(cell._node) in wanted:
             first = cells.setdefault(id(cell._node.value), cell)
             if cell is not first and cell._base is None and cell._node.op is None:
                 sharing.append(cell)

@@ -14,13 +14,13 @@ from .page import Page
 
 RECIPES = {
     "article": "the article's numbers; why its XOR program does not learn, how it does, and what backpropagation saves",
-    "mnist": "a convolutional net, or one of dense layers, reads MNIST or Fashion-MNIST",
     "digits": "a convolutional net reads scikit-learn's handwritten digits",
+    "mnist": "a convolutional net, or one of dense layers, reads MNIST or Fashion-MNIST",
+    "gpt": "a GPT learns a book character by character, and writes on",
+    "translate": "an encoder and a decoder turn dates of many forms into ISO form, or numbers into words",
     "diagnosis": "malignant or benign, how sure, and why, from a table of tumours; not a medical device",
     "game": "a net learns a board game of OpenSpiel's by playing against itself, and plays it with you",
     "driving": "simulated driving: a net learns by policy gradient to keep a car in its lane",
-    "gpt": "a GPT learns a book character by character, and writes on",
-    "translate": "an encoder and a decoder turn dates of many forms into ISO form, or numbers into words",
 }
 """What each recipe shows, by name."""
 

@@ -31,6 +31,7 @@ from .worked import PRINTED, mistakes, numbers, recorded
 X = from_numpy(np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]))  # (4, 2)
 Y = from_numpy(np.array([[0.0], [1], [1], [0]]))  # (4, 1)
 WEIGHTS, EPOCHS = 17, 1000
+Value = Callable[[Tensor], Tensor]
 
 
 def logits(w: Tensor, x: Tensor = X) -> Tensor:
@@ -81,17 +82,17 @@ def learn(rate: float, scale: float, seeds: range) -> tuple[np.ndarray, list[Ten
     return errors, ends
 
 
-def by_trying(value: Callable[[Tensor], Tensor], w: np.ndarray, target: float, most: int) -> tuple[int, float]:
+def by_trying(value: Value, w: np.ndarray, size: float, target: float, most: int) -> tuple[int, float]:
     """Change all weights at random, keep what lowers the loss: how many losses that took, and the loss reached."""
     random, best, tries = np.random.RandomState(0), math.inf, 0
     while best > target and tries < most:
-        other, tries = w + (0.5 if w.size == WEIGHTS else 0.02) * random.randn(w.size), tries + 1
+        other, tries = w + size * random.randn(w.size), tries + 1
         if (now := value(from_numpy(other)).item()) < best:
             w, best = other, now
     return tries, best
 
 
-def by_gradient(value: Callable[[Tensor], Tensor], w: np.ndarray, rate: float, target: float) -> tuple[int, float]:
+def by_gradient(value: Value, w: np.ndarray, rate: float, target: float) -> tuple[int, float]:
     """Gradient descent: how many steps it took, and how many losses could have been computed in the time of one."""
     slope, at, steps = compiled(lambda w: grad(value(w), w)[0]), from_numpy(w).requires_grad_(), 0
     while value(at).item() > target:
@@ -170,10 +171,10 @@ def show_cost(page: Page, seed: int, most: int) -> None:
         return cross_entropy(hidden @ w2.view(32, 10) + b2, labels)
 
     wide = np.random.RandomState(seed).randn(64 * 32 + 32 + 32 * 10 + 10) * 0.1
-    for name, loss, w, rate in (("XOR", loss_of, start(seed, 1), 1), ("digits", digits_loss, wide, 0.5)):
+    for name, loss, w, rate, size in ("XOR", loss_of, start(seed, 1), 1, 0.5), ("digits", digits_loss, wide, 0.5, 0.02):
         target = loss(from_numpy(w)).item() / 20
         steps, ratio = by_gradient(loss, w, rate, target)
-        tries, reached = by_trying(compiled(loss), w, target, most)
+        tries, reached = by_trying(compiled(loss), w, size, target, most)
         page.say(f"{name}, {w.size:,} weights, until the loss has fallen from {20 * target:.3f} to {target:.3f}:")
         page.figure(f"{name}: steps by backpropagation", steps, "{:,.0f}")
         page.figure(f"{name}: one gradient, in losses computed", ratio, "{:.1f}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...findings import Place
 from ...nn import Module
+from ...tensor import Tensor
 from ..patient import Patient, drawing
 from ..probe import Probe
 from ..rule import Remedy, Suspicion, rule
@@ -30,7 +31,7 @@ def differs(probe: Probe, module: str) -> bool:
 def evaluating(probe: Probe) -> Iterator[Suspicion]:
     """Modules that are trained in evaluation mode, where they do something else than in training."""
     off = [n for n, m in probe.patient.model.named_modules() if not m.training and _innermost(m)]
-    if not off or not all(hasattr(said(probe.patient.copy())[0], name) for name in ("detach",)):
+    if not off or not isinstance(said(probe.patient.copy())[0], Tensor):
         return
     wrong = [name for name in off if differs(probe, name)]
     if not wrong:
