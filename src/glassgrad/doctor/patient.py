@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from .. import functions as fn
@@ -16,8 +17,42 @@ from ..nn import Module
 from ..nn.utils import clip_grad_norm_
 from ..optim import Optimizer
 from ..tensor import Tensor
+from .loop import Loop
 
 Loss = Callable[[Any, Any], Tensor]
+
+
+class Batch(tuple[Any, ...]):
+    """(inputs, ..., targets), with the inputs that a model takes by name."""
+
+    named: Mapping[str, Any] = MappingProxyType({})
+
+
+class Ending:
+    """Targets that know their loss: the part of a recorded step from the predictions to the loss, run again.
+
+    It stands in a batch where the targets stand. `answers` and `answered` look into it.
+    """
+
+    answers: Tensor | None
+    """The targets themselves, if one tensor of the part is those."""
+
+    def __call__(self, predictions: Any) -> Tensor:
+        raise NotImplementedError
+
+    def answered(self, answers: Tensor) -> Ending:
+        """The same with other targets."""
+        raise NotImplementedError
+
+
+def answers(targets: Any) -> Any:
+    """The targets of a batch as the tensor that they are, or what else was given; None where nobody knows."""
+    return targets.answers if isinstance(targets, Ending) else targets
+
+
+def answered(targets: Any, new: Tensor) -> Any:
+    """What to give a loss for other targets than those of a batch."""
+    return targets.answered(new) if isinstance(targets, Ending) else new
 
 
 @dataclass
@@ -35,8 +70,12 @@ class Patient:
     """To which total norm gradients are clipped, if they are."""
     clears: bool = True
     """Whether gradients are cleared before each backward pass."""
+    early: bool = False
+    """Whether the optimizer takes its step before the backward pass."""
     seed: Tensor = field(default_factory=fn.get_rng_state)
     """The state of the default generator at the first step."""
+    loop: Loop | None = None
+    """What the user's own training loop did, if it was watched."""
 
     def copy(self) -> Patient:
         """Another patient with the same numbers; what its parts share they share there, too."""
@@ -48,10 +87,14 @@ class Patient:
         """What the optimizer changes."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
+    def predict(self, batch: Sequence[Any]) -> Any:
+        """What the model says of a batch."""
+        *inputs, _ = batch
+        return self.model(*inputs, **(batch.named if isinstance(batch, Batch) else {}))
+
     def value(self, batch: Sequence[Any]) -> Tensor:
         """The loss of a batch. Raises ShapeError where it is no single number."""
-        *inputs, targets = batch
-        found: Any = self.loss(self.model(*inputs), targets)
+        found: Any = self.loss(self.predict(batch), batch[-1])
         if not isinstance(found, Tensor) or found.numel() != 1:
             got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
             raise ShapeError("a loss is one number", got=got, fix="take its mean: loss.mean()")
@@ -62,10 +105,13 @@ class Patient:
         if self.clears:
             self.optimizer.zero_grad()
         loss = self.value(batch)
+        if self.early:
+            self.optimizer.step()
         loss.backward()
         if self.clip_norm is not None:
             clip_grad_norm_(self.parameters, self.clip_norm)
-        self.optimizer.step()
+        if not self.early:
+            self.optimizer.step()
         return float(loss.item())
 
     def train(self, steps: int) -> list[float]:

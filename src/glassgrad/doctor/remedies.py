@@ -35,7 +35,7 @@ def fitted_start() -> Remedy:
 
 def fit_start(patient: Patient) -> None:
     """Do what `fitted_start` says, layer after layer in the order in which they run."""
-    model, (*inputs, _) = patient.model, patient.batches[0]
+    model, batch = patient.model, patient.batches[0]
     order: list[Module] = []
     outputs: dict[int, float] = {}
 
@@ -48,7 +48,7 @@ def fit_start(patient: Patient) -> None:
     hooks = [layer.register_forward_hook(seen) for layer in layers]
     try:
         with no_grad(), drawing(patient.seed):
-            model(*inputs)
+            patient.predict(batch)
             for layer in list(order):
                 if isinstance(layer, nn.Embedding):
                     continue
@@ -56,7 +56,7 @@ def fit_start(patient: Patient) -> None:
                 if getattr(layer, "bias", None) is not None:
                     nn.init.zeros_(layer.bias)
                 for _ in range(3):
-                    model(*inputs)
+                    patient.predict(batch)
                     deviation = outputs[id(layer)]
                     if not np.isfinite(deviation) or deviation < 1e-12:
                         break

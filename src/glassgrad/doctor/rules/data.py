@@ -10,7 +10,7 @@ import numpy as np
 from ... import functions as fn
 from ...findings import NOTE, Place
 from ...tensor import Tensor
-from ..patient import Patient
+from ..patient import Patient, answers
 from ..probe import Probe
 from ..rule import Remedy, Suspicion, rule
 
@@ -22,9 +22,9 @@ def table(patient: Patient) -> tuple[Any, Any] | None:
     """The rows of all batches as columns of numbers, and their targets; None for other data."""
     rows, targets = [], []
     for batch in patient.batches:
-        if len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
+        x, t = batch[0], answers(batch[-1])
+        if len(batch) != 2 or not isinstance(x, Tensor) or not isinstance(t, Tensor):
             return None
-        x, t = batch
         if x.dtype.kind != "f" or x.ndim < 2 or not t.ndim or len(x) != len(t):
             return None
         rows.append(x.detach().numpy().reshape(len(x), -1))

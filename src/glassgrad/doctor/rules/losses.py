@@ -17,23 +17,23 @@ from ...dispatch import no_grad
 from ...errors import GlassgradError
 from ...findings import NOTE, Place
 from ...tensor import Tensor
-from ..patient import Patient
+from ..patient import Patient, answered, answers
 from ..probe import Probe
 from ..rule import Remedy, Suspicion, rule
 
 
 def said(patient: Patient) -> tuple[Any, Any]:
     """Predictions for the first batch, and its targets."""
-    *inputs, targets = patient.batches[0]
+    batch = patient.batches[0]
     with no_grad():
-        return patient.model(*inputs), targets
+        return patient.predict(batch), answers(batch[-1])
 
 
 def loss_of(patient: Patient, predictions: Any, targets: Any) -> float:
-    """What the loss says; NaN where it refuses."""
+    """What the loss says of other predictions and targets than those of the first batch; NaN where it refuses."""
     try:
         with no_grad():
-            return float(patient.loss(predictions, targets).item())
+            return float(patient.loss(predictions, answered(patient.batches[0][-1], targets)).item())
     except (GlassgradError, ValueError, RuntimeError, IndexError, TypeError):
         return math.nan
 
@@ -114,7 +114,7 @@ def broadcast(probe: Probe) -> Iterator[Suspicion]:
 
     def reshape(patient: Patient) -> None:
         inner = patient.loss
-        patient.loss = lambda y, t: inner(y.reshape(t.shape), t)
+        patient.loss = lambda y, t: inner(y.reshape(answers(t).shape), t)
 
     def error(patient: Patient) -> float:
         y, t = said(patient)
