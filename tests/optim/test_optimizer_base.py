@@ -216,6 +216,9 @@ class Watching:
     def written(self, constant, number):
         pass
 
+    def stepping(self, optimizer):
+        pass
+
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])

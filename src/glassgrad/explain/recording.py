@@ -108,6 +108,10 @@ class Recording:
         if isinstance(number, Named):
             self.constants[constant] = number.expr
 
+    def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
+    def leaving(self, module: Any, result: Any) -> None: ...
+    def stepping(self, optimizer: Any) -> None: ...
+
     def _wanted(self, path: str) -> bool:
         assert self.only is not None
         return fnmatch.fnmatchcase(path, self.only) or fnmatch.fnmatchcase(f"{path}.", self.only)

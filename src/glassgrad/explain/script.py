@@ -36,6 +36,7 @@ class Run:
     path: Path
     at_step: int
     tape: Tape
+    watch: Watch
     backwards: int = 0
     """How many backward passes ran in the main thread, the recorded one included."""
     elsewhere: int = 0
@@ -61,8 +62,13 @@ class Run:
         return "".join(traceback.format_exception(type(self.error), self.error, trace))
 
 
-def run_script(path: str | Path, arguments: Sequence[str] = (), at_step: int = 1) -> Run:
+def run_script(
+    path: str | Path, arguments: Sequence[str] = (), at_step: int = 1, watching: type[Watch] | None = None
+) -> Run:
     """Run a script as ``python path arguments`` would, and record its backward pass number ``at_step``.
+
+    Args:
+        watching: another observer than `Watch`.
 
     Raises:
         ArgumentError: there is no such file. What the script itself raises is in ``.error``.
@@ -73,19 +79,19 @@ def run_script(path: str | Path, arguments: Sequence[str] = (), at_step: int = 1
             f"there is no script {str(path)!r}", got="a folder" if path.is_dir() else "", fix="name a Python file"
         )
     linecache.getlines(str(path))  # read now: the script may change its folder, or somebody the file
-    return _run(path.read_bytes(), path, arguments, at_step)
+    return _run(path.read_bytes(), path, arguments, (watching or Watch)(at_step))
 
 
-def run_text(text: str, name: str, at_step: int = 1) -> Run:
+def run_text(text: str, name: str, at_step: int = 1, watching: type[Watch] | None = None) -> Run:
     """`run_script` for a program that is no file; ``name`` stands in its place."""
     linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
-    return _run(text, Path(name), (), at_step)
+    return _run(text, Path(name), (), (watching or Watch)(at_step))
 
 
-def _run(text: str | bytes, path: Path, arguments: Sequence[str], at_step: int) -> Run:
+def _run(text: str | bytes, path: Path, arguments: Sequence[str], watch: Watch) -> Run:
     main = ModuleType("__main__")
-    watch = Watch(at_step, main.__dict__)
-    made = Run(path, at_step, watch.tape)
+    watch.main = main.__dict__
+    made = Run(path, watch.at_step, watch.tape, watch)
     main.__dict__.update(__file__=str(path), __cached__=None, __builtins__=__builtins__)
     trace: TracebackType | None = None
     try:
@@ -98,6 +104,8 @@ def _run(text: str | bytes, path: Path, arguments: Sequence[str], at_step: int) 
     except BaseException as error:
         made.error, trace = error, error.__traceback__
     made.tape, made.backwards, made.elsewhere = watch.tape, watch.seen, watch.others.seen
+    if not watch.scopes:
+        watch.finishes(made)
     made.scopes = watch.scopes or _scopes([frame for frame, _ in traceback.walk_tb(trace)][::-1], main.__dict__)
     return made
 
@@ -154,6 +162,9 @@ class Elsewhere:
         return number
 
     def written(self, constant: Node, number: Any) -> None: ...
+    def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
+    def leaving(self, module: Any, result: Any) -> None: ...
+    def stepping(self, optimizer: Any) -> None: ...
 
 
 class Watch:
@@ -164,8 +175,10 @@ class Watch:
     do with the gradients.
     """
 
-    def __init__(self, at_step: int, main: dict[str, Any]) -> None:
-        self.at_step, self.main = at_step, main
+    def __init__(self, at_step: int) -> None:
+        self.at_step = at_step
+        self.main: dict[str, Any] = {}
+        """The script's globals."""
         self.seen = 0
         self.others = Elsewhere()
         self.guest: Recording | None = None
@@ -285,6 +298,13 @@ class Watch:
         self.tape.written(constant, number)
         if self.guest is not None:
             self.guest.written(constant, number)
+
+    def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
+    def leaving(self, module: Any, result: Any) -> None: ...
+    def stepping(self, optimizer: Any) -> None: ...
+
+    def finishes(self, run: Run) -> None:
+        """The script is over, by its end or by an error, before it was stopped."""
 
     # -- where a step begins and ends -------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ..dispatch import CHANGES
+from ..dispatch import CHANGES, STATE
 
 if TYPE_CHECKING:
     from .module import Module
@@ -63,8 +63,9 @@ class Handle:
 def call_with_hooks(
     module: Module, before: dict[int, Hook], after: dict[int, Hook], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Runs `forward` with the hooks around it. They are copied first: a hook may remove itself."""
+    """Runs `forward` with the hooks around it, and an observer told. They are copied first: a hook may remove itself."""
     done: set[int] = set()
+    observer = STATE.observer
     try:
         for hook in list(before.values()):
             if hook.with_kwargs:
@@ -74,7 +75,11 @@ def call_with_hooks(
                 new = hook.call(module, args)
                 if new is not None:
                     args = new if isinstance(new, tuple) else (new,)
+        if observer is not None:
+            observer.entering(module, args, kwargs)
         output = module.forward(*args, **kwargs)
+        if observer is not None:
+            observer.leaving(module, output)
         for number, hook in list(after.items()):
             done.add(number)
             new = hook.call(module, args, kwargs, output) if hook.with_kwargs else hook.call(module, args, output)

@@ -65,7 +65,7 @@ class Module(Stateful):
                 return self(*args, **kwargs)
         token = push_scope(self)
         try:
-            if self._forward_hooks or self._forward_pre_hooks:
+            if self._forward_hooks or self._forward_pre_hooks or STATE.observer is not None:
                 return call_with_hooks(self, self._forward_pre_hooks, self._forward_hooks, args, kwargs)
             return self.forward(*args, **kwargs)
         finally:

@@ -47,6 +47,8 @@ def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
             return step(self, *args, **kwargs)
         self._opt_called = True
         self._stepping = True
+        if STATE.observer is not None:
+            STATE.observer.stepping(self)
         try:
             for hook in tuple(self._pre_hooks.values()):
                 if (changed := hook(self, args, kwargs)) is not None:
