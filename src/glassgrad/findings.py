@@ -60,3 +60,32 @@ class Finding:
     weight: str = FAULT
     also: tuple[Place, ...] = field(default=())
     """Further places of the same fault."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All that a diagnosis says, and what was looked at for it."""
+
+    findings: tuple[Finding, ...] = ()
+    title: str = ""
+    model: str = ""
+    """The class of the model."""
+    optimizer: str = ""
+    """The class of the optimizer."""
+    parameters: int = 0
+    """Numbers that the model and the optimizer hold as parameters."""
+    operations: int = 0
+    """Those of one step that have float results, forward and in the loss."""
+    batches: int = 0
+    steps: int = 0
+    """How many each trial took; 0 if no step could be taken."""
+    losses: tuple[float, ...] = ()
+    """Of a trial as the training is: before each step, and after the last."""
+    watched: tuple[float, ...] = ()
+    """Of the training loop itself, if that was watched: at each backward pass."""
+    looked_for: tuple[str, ...] = ()
+    """The faults that were looked for, in this order."""
+    stopped: str = ""
+    """The error that the step or the script ended with."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """By the `line` of a place, what is written there, where it can be read."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError
-from ..findings import Finding
+from ..explain.script import Run
+from ..findings import Examination, Finding
 from ..nn import Module
 from ..optim import SGD, Optimizer
+from ..view import json
 from . import rules as _rules  # noqa: F401 - declares them
 from .patient import Loss, Patient
 from .probe import Probe
+from .reporting import report_of
 from .rule import RULES, Remedy, Suspicion
 from .trial import tried
 
@@ -25,6 +29,10 @@ class Diagnosis:
     patient: Patient
     remedies: dict[int, Remedy] = field(default_factory=dict, repr=False)
     """By the identity of a finding, what would be done."""
+    run: Run | None = field(default=None, repr=False)
+    """What became of the script that was examined, if it was one."""
+    report: Examination = field(default_factory=Examination, repr=False)
+    """The findings and what was examined, as plain data."""
 
     def apply(self, finding: Finding) -> Patient:
         """The patient as it was given, mended: a new one, with `.model`, `.loss` and `.optimizer`. The old one stays.
@@ -35,6 +43,30 @@ class Diagnosis:
         if remedy is None:
             raise ArgumentError("no remedy was proven for this finding", got=finding.fault, fix="see finding.cause")
         return remedy.treated(self.patient)
+
+    def show(self, console: Any = None) -> None:
+        """Print what was found, and the proofs, on a rich console: by default on the standard output."""
+        from ..view.diagnosis_text import show
+
+        show(self.report, console)
+
+    def json(self, path: str | Path, title: str = "") -> Path:
+        """Write the report as JSON; `glassgrad.view.json.read` reads it."""
+        return json.write(self._titled(title), path)
+
+    def html(self, path: str | Path, title: str = "") -> Path:
+        """Write the report as one page that a browser shows without a server or a network."""
+        from ..view.diagnosis_html import write
+
+        return write(self._titled(title), path)
+
+    def _titled(self, title: str) -> Examination:
+        return replace(self.report, title=title or self.report.title)
+
+    def _repr_html_(self) -> str:
+        from ..view.diagnosis_html import glance
+
+        return glance(self.report)
 
     def __str__(self) -> str:
         if not self.findings:
@@ -68,12 +100,13 @@ def check(
 def diagnosis(patient: Patient, steps: int | None = None) -> Diagnosis:
     """What the rules find; what follows from something found already is left out."""
     probe = Probe(patient, steps)
-    made, explained = Diagnosis([], patient), set[str]()
+    made, explained, looked_for = Diagnosis([], patient), set[str](), list[str]()
     for fault, rule in RULES.items():
         if probe.failed and made.findings:
             break
         if fault in explained or probe.failed > rule.whatever:
             continue
+        looked_for.append(fault)
         for suspicion in rule.looks(probe):
             remedy, proof = None, None
             for each in suspicion.remedies:
@@ -90,6 +123,7 @@ def diagnosis(patient: Patient, steps: int | None = None) -> Diagnosis:
             explained |= rule.explains
     if probe.error is not None and not made.findings:
         raise probe.error
+    made.report = report_of(probe, made.findings, looked_for)
     return made
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError
+from ..findings import Examination
 from ..report import TapeReport
 
-FORMAT = "glassgrad tape 1"
-"""Changes when a reader of older files would misread newer ones."""
+FORMATS = {TapeReport: "glassgrad tape 1", Examination: "glassgrad diagnosis 1"}
+"""They change when a reader of older files would misread newer ones."""
 
 
 def to_dict(report: Any) -> Any:
@@ -33,14 +34,14 @@ def to_dict(report: Any) -> Any:
     return report
 
 
-def from_dict(data: Any) -> TapeReport:
+def from_dict(data: Any, kind: Any = TapeReport) -> Any:
     """The report that `to_dict` was given."""
-    return _as(TapeReport, data)  # type: ignore[no-any-return]
+    return _as(kind, data)
 
 
-def write(report: TapeReport, path: str | Path) -> Path:
+def write(report: TapeReport | Examination, path: str | Path) -> Path:
     """Write a report to a file."""
-    return dump(FORMAT, to_dict(report), path)
+    return dump(FORMATS[type(report)], to_dict(report), path)
 
 
 def dump(form: str, data: dict[str, Any], path: str | Path) -> Path:
@@ -48,17 +49,18 @@ def dump(form: str, data: dict[str, Any], path: str | Path) -> Path:
     return replace(path, json.dumps({"format": form, **data}, ensure_ascii=False, allow_nan=False, indent=1))
 
 
-def read(path: str | Path) -> TapeReport:
-    """The report in a file that `write` wrote."""
+def read(path: str | Path) -> Any:
+    """The report in a file that `write` wrote: of a tape, or of a diagnosis."""
     data = json.loads(Path(path).read_text(encoding="utf-8"))
     found = data.pop("format", None) if isinstance(data, dict) else None
-    if found != FORMAT:
+    kind = next((kind for kind, form in FORMATS.items() if form == found), None)
+    if kind is None:
         raise ArgumentError(
             f"{path} holds no report that this version reads",
             got=f"format {found!r}" if found else "no format",
-            fix=f"write it anew with tape.json(path), which writes {FORMAT!r}",
+            fix=f"write it anew with .json(path), which writes {' or '.join(map(repr, FORMATS.values()))}",
         )
-    return from_dict(data)
+    return from_dict(data, kind)
 
 
 def replace(path: str | Path, text: str) -> Path:
@@ -83,10 +85,12 @@ def replace(path: str | Path, text: str) -> Path:
 def _as(kind: Any, data: Any) -> Any:
     """A value of an annotated type from its JSON."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is None and kind.__module__ == TapeReport.__module__:
+    if hasattr(kind, "__dataclass_fields__"):
         return kind(**{name: _as(each, data[name]) for name, each in _fields(kind).items() if name in data})
     if origin is types.UnionType:
         return None if data is None else _as(next(a for a in arguments if a is not type(None)), data)
+    if origin is tuple and arguments[-1] is not ...:
+        return tuple(_as(each, part) for each, part in zip(arguments, data, strict=True))
     if origin is tuple:
         return tuple(_as(arguments[0], each) for each in data)
     if origin is dict:
