@@ -1,10 +1,10 @@
-"""The command line: ``glassgrad demo``, ``explain``, ``step``, ``cost``, ``recipe``."""
+"""The command line: ``glassgrad demo``, ``explain``, ``step``, ``cost``, ``doctor``, ``landscape``, ``recipe``."""
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -153,6 +153,64 @@ def cost(
         _end(run)
 
 
+class FailOn(StrEnum):
+    """What makes `glassgrad doctor` end with exit code 1."""
+
+    never = "never"
+    fault = "fault"
+    warning = "warning"
+
+
+@app.command()
+def doctor(
+    script: Annotated[Path, typer.Argument(help="A Python file that trains.")],
+    arguments: Arguments = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop the script after so many backward passes.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the diagnosis as a page for the browser, too.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the diagnosis as data, too.")] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="End with exit code 1 where a fault, or anything at all, is found: for CI.")
+    ] = FailOn.never,
+) -> None:
+    """Run a script, watch what it trains, say what is wrong with it, and prove what helps."""
+    with _failing("doctor"):
+        from .doctor.script import diagnosed
+        from .findings import FAULT
+
+        run = _examined("doctor", script, arguments or [], steps)
+        if sys.stderr.isatty():
+            typer.echo("glassgrad: examining ...", err=True)
+        found = diagnosed(run)
+        found.show()
+        for path, write in ((html, found.html), (json, found.json)):
+            if path is not None:
+                _written(write, path)
+        _end(run)
+        serious = [each for each in found.findings if fail_on is FailOn.warning or each.weight == FAULT]
+        if serious and fail_on is not FailOn.never:
+            raise typer.Exit(FAILED)
+
+
+def _examined(command: str, script: Path, arguments: list[str], steps: int | None) -> Run:
+    """A script watched from its first step to its last; what it raised is printed."""
+    from .doctor.script import watched
+
+    if not script.is_file():
+        what = "is a folder" if script.is_dir() else "is not there"
+        _misused(command, f"{script} {what}", "name a Python file")
+    run = watched(script, arguments, steps)
+    if run.error is not None and not isinstance(run.error, KeyboardInterrupt):
+        typer.echo(run.traceback(), err=True, nl=False)
+    return run
+
+
+def _written(write: Callable[[Path], Path], path: Path) -> None:
+    try:
+        typer.echo(f"written to {write(path)}")
+    except OSError as error:
+        raise GlassgradError(f"{path} cannot be written: {error.strerror}", fix="name another file") from None
+
+
 def _recipe_step(name: str, arguments: list[str], at_step: int) -> Run:
     """A recorded step of a recipe, whose page goes nowhere and whose words nobody hears."""
     import contextlib
@@ -277,11 +335,7 @@ def _report(run: Run, script: Path | None, why: str | None, entries: bool) -> An
 def _write(report: Any, view: str, path: Path) -> None:
     import importlib
 
-    try:
-        importlib.import_module(f".view.{view}", __package__).write(report, path)
-    except OSError as error:
-        raise GlassgradError(f"{path} cannot be written: {error.strerror}", fix="name another file") from None
-    typer.echo(f"written to {path}")
+    _written(lambda to: importlib.import_module(f".view.{view}", __package__).write(report, to), path)
 
 
 def _end(run: Run) -> None:

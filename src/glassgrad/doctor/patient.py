@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from .. import functions as fn
 from ..dispatch import no_grad
@@ -74,13 +77,19 @@ class Patient:
     """Whether the optimizer takes its step before the backward pass."""
     seed: Tensor = field(default_factory=fn.get_rng_state)
     """The state of the default generator at the first step."""
+    rates: Sequence[float] = ()
+    """What a schedule makes of the rate, step for step: factors, the last one for all steps after it."""
     loop: Loop | None = None
     """What the user's own training loop did, if it was watched."""
+    after: Patient | None = None
+    """The patient as the user's own loop left it."""
+    broken: tuple[int, Any] | None = None
+    """The first step of the user's own loop whose loss was not finite, counted from 1, and its tape."""
 
     def copy(self) -> Patient:
         """Another patient with the same numbers; what its parts share they share there, too."""
         model, loss, optimizer = deepcopy((self.model, self.loss, self.optimizer))
-        return replace(self, model=model, loss=loss, optimizer=optimizer)
+        return replace(self, model=model, loss=loss, optimizer=optimizer, after=None, broken=None)
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -102,17 +111,24 @@ class Patient:
 
     def step(self, batch: Sequence[Any]) -> float:
         """One step of training; the loss before its update."""
-        if self.clears:
-            self.optimizer.zero_grad()
+        if takes_closure(self.optimizer):
+            return float(self.optimizer.step(lambda: self._slopes(batch, self.optimizer.zero_grad)).item())
+        loss = self._slopes(batch, self.optimizer.zero_grad if self.clears else None)
+        if not self.early:
+            self.optimizer.step()
+        return float(loss.item())
+
+    def _slopes(self, batch: Sequence[Any], clear: Callable[[], None] | None) -> Tensor:
+        """The loss, with its gradients."""
+        if clear is not None:
+            clear()
         loss = self.value(batch)
         if self.early:
             self.optimizer.step()
         loss.backward()
         if self.clip_norm is not None:
             clip_grad_norm_(self.parameters, self.clip_norm)
-        if not self.early:
-            self.optimizer.step()
-        return float(loss.item())
+        return loss
 
     def train(self, steps: int) -> list[float]:
         """Take some steps with the patient's random numbers: the loss before each, and that of the first batch after
@@ -120,12 +136,48 @@ class Patient:
         losses: list[float] = []
         with drawing(self.seed):
             for number in range(steps):
-                losses.append(self.step(self.batches[number % len(self.batches)]))
+                with self._rated(number):
+                    losses.append(self.step(self.batches[number % len(self.batches)]))
                 if not math.isfinite(losses[-1]):
                     return losses
             with no_grad():
                 losses.append(self.value(self.batches[0]).item())
         return losses
+
+    def later(self, steps: int) -> Patient:
+        """Another patient that has taken some steps, and goes on from there with the next batch and random numbers."""
+        one = self.copy()
+        with drawing(one.seed):
+            for number in range(steps):
+                one.step(one.batches[number % len(one.batches)])
+            one.seed = fn.get_rng_state()
+        first = steps % len(one.batches)
+        one.batches = [*one.batches[first:], *one.batches[:first]]
+        return one
+
+    @property
+    def finite(self) -> bool:
+        """Whether all parameters are."""
+        return all(bool(np.all(np.isfinite(p.detach().numpy()))) for p in self.parameters)
+
+    @contextmanager
+    def _rated(self, number: int) -> Iterator[None]:
+        """The rate that the schedule has for a step."""
+        groups = self.optimizer.param_groups
+        whole = [group["lr"] for group in groups]
+        factor = self.rates[min(number, len(self.rates) - 1)] if self.rates else 1.0
+        for group, rate in zip(groups, whole, strict=True):
+            group["lr"] = rate * factor if self.rates else rate
+        try:
+            yield
+        finally:
+            for group, rate in zip(groups, whole, strict=True):
+                group["lr"] = rate
+
+
+def takes_closure(optimizer: Optimizer) -> bool:
+    """Whether a step needs a function that computes the loss again."""
+    return inspect.signature(type(optimizer).step).parameters["closure"].default is inspect.Parameter.empty
 
 
 @contextmanager

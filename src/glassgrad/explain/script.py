@@ -104,9 +104,9 @@ def _run(text: str | bytes, path: Path, arguments: Sequence[str], watch: Watch) 
     except BaseException as error:
         made.error, trace = error, error.__traceback__
     made.tape, made.backwards, made.elsewhere = watch.tape, watch.seen, watch.others.seen
+    made.scopes = watch.scopes or _scopes([frame for frame, _ in traceback.walk_tb(trace)][::-1], main.__dict__)
     if not watch.scopes:
         watch.finishes(made)
-    made.scopes = watch.scopes or _scopes([frame for frame, _ in traceback.walk_tb(trace)][::-1], main.__dict__)
     return made
 
 
@@ -276,6 +276,7 @@ class Watch:
             self.seen += 1
             self.begun = self.back = True
             self._complete(outputs)
+            self._goes_back(outputs)
         self.tape.begins(outputs, seeds)
 
     def arrived(self, node: Node, cotangent: Node) -> None:
@@ -331,10 +332,17 @@ class Watch:
                 made.made(node)
             if node in held.records and node not in held.outside:
                 made.records[node] = held.records[node]
+                for source in held.records[node].inputs:  # which the node itself may have let go
+                    if source in held.outside and source not in made.records:
+                        made.records[source] = held.records[source]
+                        made.outside.add(source)
                 made.producers.setdefault(id(held.records[node].value), node)
         made.cells.update((key, held_in) for key, held_in in held.cells.items() if held_in[1].op is None)
         made.constants = held.constants
         self.tape = made
+
+    def _goes_back(self, outputs: Sequence[Node]) -> None:
+        """A backward pass begins, and the tape has the forward pass before it."""
 
     def _all_updated(self) -> bool:
         """Whether every parameter that got a gradient has another value since."""

@@ -1,0 +1,352 @@
+"""A patient out of steps that were watched: the model that was called, on what, and what made its loss of the result.
+
+Three forms, the closest first: a loss that is one call of a module or a function of (predictions, targets); a loss
+that is written by hand, whose recorded operations run again; and, where no single call of a module makes the
+predictions, the whole step run again from its parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .. import functions as fn
+from ..dispatch import leaf
+from ..engine.trace import flatten
+from ..explain.recording import unseen
+from ..explain.tape import Tape
+from ..graph import Node
+from ..nn import Module
+from ..optim import SGD, Optimizer
+from ..tensor import Tensor, wrap
+from .loop import Loop
+from .patient import Batch, Ending, Loss, Patient
+from .replayed import Replay, leading
+
+
+@dataclass
+class Call:
+    """A call that a user's own code made: of a module or of one of the functions."""
+
+    of: Callable[..., Any]
+    args: tuple[Any, ...]
+    named: dict[str, Any]
+    result: Any = None
+
+    def by_key(self) -> dict[Any, Any]:
+        """What it was given, by place or by name."""
+        return {**dict(enumerate(self.args)), **self.named}
+
+    def takes(self, what: Any) -> bool:
+        return any(value is what for value in self.by_key().values())
+
+    def batch(self, targets: Any) -> Batch:
+        """Copies of what it was given, which the user may change in place later, and of targets."""
+        made = Batch((*map(own, self.args), targets))
+        made.named = {name: own(value) for name, value in self.named.items()}
+        return made
+
+
+@dataclass
+class Visit:
+    """One step as it was watched."""
+
+    tape: Tape
+    root: Node
+    """What backward began from."""
+    calls: list[Call]
+    """Of modules, gradients on, in order; and of functions on what those gave."""
+    optimizer: Optimizer | None = None
+    """The one that took its step."""
+
+
+@dataclass
+class Start:
+    """Copies of what a training began with. They share what their originals share."""
+
+    memo: dict[int, Any] = field(default_factory=dict)
+    optimizer: Optimizer | None = None
+    seed: Tensor | None = None
+
+    def of(self, what: Any) -> Any:
+        """The copy of a module, an optimizer or a parameter: made now, if there is none yet."""
+        return deepcopy(what, self.memo)
+
+    def has(self, what: Any) -> bool:
+        return id(what) in self.memo
+
+    def forget(self) -> None:
+        """Begin anew: what was copied was changed before a step was taken."""
+        self.memo.clear()
+
+
+class Known:
+    """A loss that is one call of (predictions, targets)."""
+
+    def __init__(self, call: Call, said: Any) -> None:
+        given = call.by_key()
+        self.function = call.of
+        self.at = next(key for key, value in given.items() if value is said)
+        others = [key for key, value in given.items() if isinstance(value, Tensor) and key != self.at]
+        self.to: Any = "target" if "target" in others else others[0] if others else None
+        self.given = {key: None if key in (self.at, self.to) else own(value) for key, value in given.items()}
+
+    def __call__(self, predictions: Any, targets: Any) -> Tensor:
+        given = {**self.given, self.at: predictions}
+        if self.to is not None:
+            given[self.to] = targets
+        args = [given.pop(key) for key in sorted(key for key in given if isinstance(key, int))]
+        return self.function(*args, **given)  # type: ignore[no-any-return]
+
+    def targets(self, call: Call) -> Any:
+        """The targets of another call of the same kind."""
+        return None if self.to is None else call.by_key().get(self.to)
+
+
+class Replayed(Ending):
+    """What was recorded from the predictions to the loss."""
+
+    def __init__(self, replay: Replay, outputs: int, answer: int | None, other: Tensor | None = None) -> None:
+        self.replay, self.outputs, self.answer, self.other = replay, outputs, answer, other
+
+    @property
+    def answers(self) -> Tensor | None:  # type: ignore[override]
+        if self.other is not None or self.answer is None:
+            return self.other
+        return wrap(self.replay.fixed[self.answer])
+
+    def answered(self, answers: Tensor) -> Replayed:
+        return Replayed(self.replay, self.outputs, self.answer, answers)
+
+    def __call__(self, predictions: Any) -> Tensor:
+        changed = {} if self.other is None or self.answer is None else {self.answer: self.other}
+        return self.replay.run(flatten(predictions), changed)
+
+
+class Recorded(Module):
+    """Whole recorded steps as a module: maps one of them to its loss."""
+
+    def forward(self, step: Whole) -> Tensor:
+        held = dict(self.named_parameters())
+        return step.replay.run([], {place: held[name] for place, name in step.names.items()})
+
+
+@dataclass
+class Whole:
+    """A recorded step, and which of its leaves are which parameters."""
+
+    replay: Replay
+    names: dict[int, str]
+
+
+def ended(predictions: Any, targets: Any) -> Tensor:
+    """The loss of targets that know theirs."""
+    return targets(predictions)  # type: ignore[no-any-return]
+
+
+def same(predictions: Any, _: Any) -> Any:
+    """What the model gives is the loss."""
+    return predictions
+
+
+class Capture:
+    """Makes a patient of steps that are shown to it one after another; of each it keeps what it needs."""
+
+    def __init__(self, start: Start) -> None:
+        self.start = start
+        self.batches: list[Batch] = []
+        self.form: Called | Wholly | None = None
+        self.rate = 0.0
+        """Of updates that are made by hand."""
+
+    def take(self, visit: Visit) -> None:
+        """Another step, when it is over; the first one decides on the form."""
+        if self.form is None:
+            self.form = Called.of(self.start, visit) or Wholly(self.start)
+            self.rate = _rate(visit)
+        batch = self.form.batch(visit)
+        if batch is not None:
+            self.batches.append(batch)
+
+    def patient(self, loop: Loop, clip_norm: float | None = None) -> Patient | None:
+        """The patient as it was before its first step; None if there was no step."""
+        if self.form is None or not self.batches:
+            return None
+        rule = self.start.optimizer or SGD(self.form.cells, lr=self.rate)
+        made = Patient(self.form.model, self.form.loss, rule, self.batches, clip_norm=clip_norm, loop=loop)
+        if self.start.seed is not None:
+            made.seed = self.start.seed
+        return made
+
+    def after(self, before: Patient, optimizer: Optimizer) -> Patient | None:
+        """The patient as its training left it."""
+        if not isinstance(self.form, Called):
+            return None
+        model, rule = deepcopy((self.form.called, optimizer))
+        return replace(before, model=model, optimizer=rule, loop=None, seed=fn.get_rng_state())
+
+    def failed(self, calls: list[Call]) -> None:
+        """A step that raised an error takes the place of all others: its model, and its loss if it came so far."""
+        found = [(call, call.of) for call in calls if isinstance(call.of, Module) and has_parameters(call.of)]
+        if not found or not self.start.has(found[-1][1]):
+            return
+        main, called = found[-1]
+        loss = next((call for call in reversed(calls) if main.result is not None and call.takes(main.result)), None)
+        known = None if loss is None else Known(self._copied(loss), main.result)
+        targets = None if known is None or loss is None else own(known.targets(loss))
+        self.form, self.batches = Called(self.start, called, known), [main.batch(targets)]
+
+    def _copied(self, call: Call) -> Call:
+        return Call(self.start.of(call.of), call.args, call.named)
+
+
+class Called:
+    """Steps that call one model once, and a loss of what it gives."""
+
+    def __init__(self, start: Start, called: Module, known: Known | None) -> None:
+        self.called, self.known = called, known
+        self.model: Module = start.of(called)
+        self.loss: Loss = known or ended
+        """`ended` knows the loss by the targets that it is given."""
+        self.cells = [p for p in self.model.parameters() if p.requires_grad]
+
+    @classmethod
+    def of(cls, start: Start, visit: Visit) -> Called | None:
+        """The form of this step, if it is one of this kind."""
+        main = main_call(visit)
+        if main is None or not start.has(main.of) or not isinstance(main.of, Module) or _ending(visit, main) is None:
+            return None
+        call = _loss_call(visit, main)
+        known = None if call is None else Known(Call(start.of(call.of), call.args, call.named), main.result)
+        return cls(start, main.of, known)
+
+    def batch(self, visit: Visit) -> Batch | None:
+        """What a step was given; None for a step of another form."""
+        main = main_call(visit)
+        if main is None or main.of is not self.called:
+            return None
+        if self.known is None:
+            targets: Any = _ending(visit, main)
+            if targets is None:
+                return None
+        else:
+            call = _loss_call(visit, main)
+            if call is None:
+                return None
+            targets = own(self.known.targets(call))
+        return main.batch(targets)
+
+
+class Wholly:
+    """Steps of any form, run again from their parameters on."""
+
+    def __init__(self, start: Start) -> None:
+        self.start = start
+        self.model = Recorded()
+        self.loss: Loss = same
+
+    @property
+    def cells(self) -> list[Tensor]:
+        return list(self.model.parameters())
+
+    def batch(self, visit: Visit) -> Batch:
+        """A whole step; the parameters that it is the first to use join the model."""
+        replay, names = Replay(visit.tape, [], visit.root), {}
+        for place, node in replay.leaves.items():
+            cell = next((cell for cell, held in visit.tape.cells.values() if held is node), None)
+            if not node.requires_grad or cell is None:
+                continue
+            name = names[place] = visit.tape.records[node].name or visit.tape.symbols.text(node)
+            if name not in self.model._parameters:
+                self.model._parameters[name] = _copied(self.start, cell, visit.tape.value(node))  # type: ignore[assignment]
+        return Batch((Whole(replay, names), None))
+
+
+def main_call(visit: Visit) -> Call | None:
+    """The one call of a module with parameters that leads to the loss."""
+    lead = leading(visit.tape, [], visit.root)
+    found = [
+        call for call in visit.calls
+        if isinstance(call.of, Module) and has_parameters(call.of)
+        and any(tensor.node in lead for tensor in flatten(call.result))
+    ]  # fmt: skip
+    return found[0] if len(found) == 1 else None
+
+
+def _ending(visit: Visit, main: Call) -> Replayed | None:
+    """The recorded part from the predictions on; None if it needs more of the model than those."""
+    outputs = [tensor.node for tensor in flatten(main.result)]
+    replay = Replay(visit.tape, outputs, visit.root)
+    if any(node.requires_grad for node in replay.leaves.values()):
+        return None
+    predictions = outputs[0] if outputs else visit.root
+    fits = [place for place, node in replay.leaves.items() if _are_answers(node, predictions)]
+    return Replayed(replay, len(outputs), fits[0] if fits else None)
+
+
+def _are_answers(node: Node, predictions: Node) -> bool:
+    """Whether data that a loss uses may be the targets of predictions: a row for each, or an entry for each."""
+    rows = predictions.shape[:1]
+    whole = node.shape == predictions.shape or int(np.prod(node.shape)) == int(np.prod(predictions.shape[:-1]))
+    return bool(node.shape) and (whole or node.shape[:1] == rows)
+
+
+def _loss_call(visit: Visit, main: Call) -> Call | None:
+    """The call that made the loss of the predictions, if one did: it gives the same number again."""
+    for call in visit.calls:
+        if call is main or not call.takes(main.result):
+            continue
+        if isinstance(call.of, Module):
+            if has_parameters(call.of) or getattr(call.result, "node", None) is not visit.root:
+                continue
+            return call
+        with unseen():
+            try:
+                again = call.of(*call.args, **call.named)
+            except Exception:  # what it was given was changed meanwhile
+                continue
+        if isinstance(again, Tensor) and np.array_equal(again.numpy(), visit.tape.value(visit.root), equal_nan=True):
+            return call
+    return None
+
+
+def _copied(start: Start, cell: Tensor, value: Any) -> Tensor:
+    """A parameter as it was in the step that used it first."""
+    if start.has(cell):
+        return start.of(cell)  # type: ignore[no-any-return]
+    made = start.memo[id(cell)] = wrap(leaf(np.array(value), True))
+    return made
+
+
+def _rate(visit: Visit) -> float:
+    """The rate of updates that are made by hand: how far along the gradient the weights went."""
+    tape = visit.tape
+    for cell, node in tape.cells.values():
+        arrived = tape.cotangents.get(node)
+        if arrived is None or cell.node is node:
+            continue
+        slope = np.asarray(tape.value(arrived), np.float64)
+        moved = np.asarray(cell.detach().numpy(), np.float64) - np.asarray(tape.value(node), np.float64)
+        size = float((slope * slope).sum())
+        if size and moved.shape == slope.shape:
+            return max(float(-(moved * slope).sum() / size), 0.0)
+    return 0.0
+
+
+def has_parameters(module: Module) -> bool:
+    return any(True for _ in module.parameters())
+
+
+def own(given: Any) -> Any:
+    """The same data in memory of its own."""
+    if isinstance(given, Tensor):
+        return wrap(leaf(np.array(given.detach().numpy()), False))
+    if isinstance(given, (list, tuple)) and type(given) in (list, tuple):
+        return type(given)(map(own, given))
+    if type(given) is dict:
+        return {key: own(value) for key, value in given.items()}
+    return given

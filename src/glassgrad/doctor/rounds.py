@@ -1,0 +1,295 @@
+"""An observer for a whole training: what its steps are made of, what its loop does, how its numbers go."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from .. import functions as fn
+from .. import nn
+from ..dispatch import STATE
+from ..engine.trace import flatten
+from ..errors import here, is_users, line_of
+from ..explain.recording import unseen
+from ..explain.script import Run, Watch
+from ..explain.tape import Tape
+from ..findings import Place
+from ..graph import Node
+from ..nn import Module
+from ..optim import Optimizer
+from ..tensor import Tensor
+from .capture import Call, Capture, Start, Visit, has_parameters
+from .loop import Loop, Moment, Seen
+from .patient import Patient
+from .probe import FAILURES, norm
+
+VISITS, BYTES = 16, 256e6
+"""How many steps the patient is made of, and how much their inputs may take."""
+MOMENTS = 100
+"""Of how many steps the sizes of the layers' numbers are kept."""
+LONGEST = 1000
+"""Of how many steps the rate is kept, where a schedule changes it."""
+
+
+class Rounds(Watch):
+    """Watches every step of a script, keeps the first ones as a patient, and counts what the loop does."""
+
+    def __init__(self, at_step: int) -> None:
+        self.loop, self.start = Loop(), Start()
+        self.capture = Capture(self.start)
+        self.clip_norm: float | None = None
+        self.broken: tuple[int, Tape] | None = None
+        self.began: dict[int, tuple[Module, list[Node]]] = {}
+        """The models that were copied, each with its parameters' nodes of then."""
+        self.original: Optimizer | None = None
+        """The optimizer that the patient's is a copy of."""
+        self.rates: list[float] = []
+        """Of the first group of that, step for step."""
+        self.used: dict[int, Tensor] = {}
+        """The gradients that a step has used, by the identity of their parameter."""
+        self.passes = 0
+        """Backward passes since the last step."""
+        self.doubt: tuple[Optimizer, Place] | None = None
+        """A step that found no gradient; if its closure makes some, that is well."""
+        self.idle: Visit | None = None
+        """The last step that changed no weights."""
+        self.bytes, self.stride = 0.0, 1
+        super().__init__(at_step)
+
+    def _anew(self) -> None:
+        super()._anew()
+        self.calls: list[Call] = []
+        self.optimizer: Optimizer | None = None
+
+    # -- what is called ---------------------------------------------------------------------------------------------
+
+    def entering(self, module: Any, args: Any, kwargs: Any) -> None:
+        if STATE.scope[1] is not None:
+            return
+        if not STATE.grad:
+            self._mode(self.loop.training, module, True)
+            return
+        if self.back:
+            self._ends()
+        if not self.loop.backwards:
+            self._copy(module)
+        self._mode(self.loop.evaluating, module, False)
+        self.calls.append(Call(module, args, kwargs))
+
+    def leaving(self, module: Any, result: Any) -> None:
+        if STATE.scope[1] is None and STATE.grad and self.calls and self.calls[-1].of is module:
+            self.calls[-1].result = result
+
+    def made(self, node: Node) -> None:
+        outside = STATE.scope is None and node.origin is not None and node.origin.of is None
+        if outside and self.calls and STATE.grad and not self.back and len(self.capture.batches) < VISITS:
+            self._note_function()
+        super().made(node)
+
+    def _note_function(self) -> None:
+        """Which of the functions the user called that is making a node right now, and with what."""
+        found = _called_function(sys._getframe(2))
+        if found is not None and not any(call.of is found.of and call.args == found.args for call in self.calls):
+            self.calls.append(found)
+
+    def _copy(self, module: Module) -> None:
+        """Keep what the training begins with: copied at the first call, and again where weights were changed since."""
+        held = self.began.get(id(module))
+        nodes = [p._node for p in module.parameters()]
+        if held is not None and held[1] == nodes:
+            return
+        if held is not None:
+            self.start.forget()
+            self.began.clear()
+        self.began[id(module)] = module, nodes
+        if len(self.began) == 1:
+            self.start.seed = fn.get_rng_state()
+        self.start.of(module)
+
+    def _mode(self, seen: dict[str, Seen], module: Module, training: bool) -> None:
+        if not has_parameters(module):
+            return
+        for name, inner in module.named_modules():
+            if inner.training is training and not any(True for _ in inner.children()):
+                seen.setdefault(name, Seen()).again(self.loop.backwards + 1, Place(module=name, line=line_of(here(2))))
+
+    # -- backward passes and steps ----------------------------------------------------------------------------------
+
+    def _goes_back(self, outputs: Sequence[Node]) -> None:
+        loop = self.loop
+        loop.backwards += 1
+        self.passes += 1
+        if self.doubt is not None and self.doubt[0]._stepping:
+            self.doubt = None
+        value = float(np.sum(outputs[0].value)) if len(outputs) == 1 else math.nan
+        loop.losses.append(value)
+        if not math.isfinite(value) and self.broken is None:
+            self.broken = loop.backwards, self.tape
+        for cell, _ in self.tape.cells.values():
+            grad = self.used.get(id(cell))
+            if grad is not None and cell._grad is grad and np.any(grad.node.value):
+                loop.added.again(loop.backwards, Place(line=line_of(here(2))))
+                break
+
+    def stepping(self, optimizer: Any) -> None:
+        self._settle()
+        loop = self.loop
+        if self.start.optimizer is None and not loop.steps:
+            self.start.optimizer = self.start.of(optimizer)
+            self.original = optimizer
+        loop.steps += 1
+        self.optimizer = optimizer
+        if self.original is optimizer:
+            self.rates.append(float(self.original.param_groups[0]["lr"]))
+        cells = [p for group in optimizer.param_groups for p in group["params"]]
+        grads: dict[int, Tensor] = {id(p): p._grad for p in cells if p._grad is not None}
+        if not any(np.any(grad.node.value) for grad in grads.values()):
+            self.doubt = optimizer, Place(line=line_of(here(2)))
+        elif self.back and self.passes == 1:
+            self._clipped(grads)
+        self.used.update(grads)
+        self.passes = 0
+
+    def _settle(self) -> None:
+        """A step that found no gradients, and made none by a closure."""
+        if self.doubt is not None:
+            self.loop.empty.again(self.loop.backwards, self.doubt[1])
+            self.doubt = None
+
+    def _clipped(self, grads: dict[int, Tensor]) -> None:
+        """The size that gradients are clipped to, told by what arrived and what the step is given."""
+        before = after = 0.0
+        for cell, node in self.tape.cells.values():
+            arrived, grad = self.tape.cotangents.get(node), grads.get(id(cell))
+            if arrived is not None and grad is not None:
+                before += norm(self.tape.value(arrived)) ** 2
+                after += norm(grad.node.value) ** 2
+        if after < 0.999 * before:
+            self.clip_norm = math.sqrt(after)
+
+    def _ends(self) -> None:
+        if self.back:
+            with unseen():
+                self._visit()
+        super()._ends()
+
+    def _visit(self) -> None:
+        """A step is over: keep what is kept of it."""
+        if len(self.tape.roots) == 0:
+            return
+        visit = Visit(self.tape, self.tape.roots[-1], self.calls, self.optimizer)
+        moved = any(cell._node is not node for cell, node in self.tape.cells.values())
+        self._measure()
+        if self.optimizer is None and not moved:
+            self.idle = visit if not self.capture.batches else None
+        elif self.start.optimizer is None or self.optimizer is self.original:
+            self._take(visit)
+
+    def _take(self, visit: Visit) -> None:
+        size = sum(t.node.value.nbytes for call in visit.calls for t in flatten((call.args, call.named)))
+        if len(self.capture.batches) < VISITS and (not self.capture.batches or self.bytes + size < BYTES):
+            self.bytes += size
+            self.capture.take(visit)
+
+    def _measure(self) -> None:
+        """The sizes of weights, gradients and updates, of some steps."""
+        step, tape = self.loop.backwards, self.tape
+        if step > 3 and step % self.stride:
+            return
+        found = {}
+        for cell, node in tape.cells.values():
+            arrived, before = tape.cotangents.get(node), tape.records[node].value
+            if arrived is None or not isinstance(before, np.ndarray) or before.shape != tuple(cell.shape):
+                continue
+            weight, moved = norm(before), norm(cell.node.value - before)
+            name = tape.records[node].name
+            found[name] = Moment(weight, norm(tape.value(arrived)), moved / weight if weight else math.inf)
+        self.loop.moments[step] = found
+        if len(self.loop.moments) > MOMENTS:
+            self.stride *= 2
+            self.loop.moments = {at: each for at, each in self.loop.moments.items() if not at % self.stride}
+
+    # -- when it is over --------------------------------------------------------------------------------------------
+
+    def finishes(self, run: Run) -> None:
+        if self.back:
+            with unseen():
+                self._visit()
+        self._settle()
+        if self.original is None:
+            self._unused(run)
+        if run.error is not None:
+            self.loop.ended = f"{type(run.error).__name__}: {run.error}"
+            self._crashed(run.error)
+        if self.idle is not None and not self.capture.batches:
+            self._take(self.idle)
+
+    def _unused(self, run: Run) -> None:
+        """An optimizer that took no step: the script's that holds the model's parameters, if one does."""
+        cells = {id(p) for module, _ in self.began.values() for p in module.parameters()}
+        for held in (value for scope in run.scopes for value in scope.values()):
+            if isinstance(held, Optimizer) and any(
+                id(p) in cells for group in held.param_groups for p in group["params"]
+            ):
+                self.start.optimizer = self.start.of(held)
+                return
+
+    def _crashed(self, error: BaseException) -> None:
+        """The step that failed, if no step before it was seen: its model, and the function that raised."""
+        trace, found, ours = error.__traceback__, None, False
+        while trace is not None:
+            if not is_users(trace.tb_frame.f_code.co_filename):
+                found, ours = found or _called_function(trace.tb_frame), True
+            trace = trace.tb_next
+        if not ours or self.back or not isinstance(error, FAILURES):
+            return
+        self.capture.failed([*self.calls, *([found] if found is not None else [])])
+
+    def patient(self) -> Patient | None:
+        """Who took the steps."""
+        made = self.capture.patient(self.loop, self.clip_norm)
+        if made is None:
+            return None
+        made.rates = self._schedule(made.optimizer)
+        made.broken = self.broken
+        made.clears = not self.loop.added.times
+        made.early = self.loop.empty.times > self.loop.steps // 2
+        if not self.loop.ended and self.original is not None:
+            made.after = self.capture.after(made, self.original)
+        return made
+
+    def _schedule(self, optimizer: Optimizer) -> list[float]:
+        """The rate of each step against the highest, which the optimizer of the patient is given."""
+        peak = max(self.rates, default=0.0)
+        if not peak or min(self.rates) == peak:
+            return []
+        first = self.rates[0]
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] * peak / first if first else group.get("initial_lr", peak)
+        return [rate / peak for rate in self.rates[:LONGEST]]
+
+
+FUNCTIONS: dict[Any, Any] = {}
+"""The functions of `nn.functional` by their code."""
+
+
+def _called_function(frame: FrameType | None) -> Call | None:
+    """The call of one of the functions that a user's code made, in or under this frame."""
+    if not FUNCTIONS:
+        for made in vars(nn.functional).values():
+            inner = getattr(made, "__wrapped__", made)
+            if hasattr(inner, "__code__"):
+                FUNCTIONS[inner.__code__] = made
+    inside: FrameType | None = None
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        inside, frame = frame, frame.f_back
+    if inside is None or inside.f_code not in FUNCTIONS:
+        return None
+    code = inside.f_code
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return Call(FUNCTIONS[code], (), {name: inside.f_locals[name] for name in names if name in inside.f_locals})
