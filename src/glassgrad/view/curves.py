@@ -10,7 +10,7 @@ from .diagnosis import Scale, count
 from .lines import number
 
 WIDTH, HEIGHT = 680, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 132, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 58, 150, 12, 40
 POINTS = 600
 """A line has about twice as many points at most: of a longer course the least and the largest of each part."""
 STYLE = "max-width:100%;min-width:440px;height:auto;font:12px system-ui,sans-serif;font-variant-numeric:tabular-nums"
