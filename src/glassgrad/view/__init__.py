@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import GlassgradError
 
 EXTRAS = {
+    "contourpy": "html",
     "gymnasium": "recipes",
     "highway_env": "recipes",
     "igraph": "html",

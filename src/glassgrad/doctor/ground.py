@@ -1,0 +1,169 @@
+"""What a training stands on at its end: the spectrum of the Hessian there, and where the loss still falls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..autograd import grad
+from ..surface import FLAT, MINIMUM, SADDLE, SLOPE, VALLEY, Spectrum
+from .curvature import Product, Ritz, hessian_of, lanczos
+from .patient import Patient, drawing
+from .probe import norm
+
+WHOLE = 256
+"""Up to so many weights the whole Hessian is built, row by row, and all its eigenvalues are known."""
+STEPS, VECTORS = (10, 80), (1, 8)
+"""Steps of Lanczos and random vectors: at least and at most; otherwise what there is time for."""
+ROOM = 4e8
+"""Bytes for the basis of Lanczos."""
+OUTLYING = 3.0
+"""An outlier is so many times as large as the root mean square of all eigenvalues. Random symmetric matrices end at 2
+(Wigner), covariances of as many random samples as there are dimensions at 2.83 (Marchenko and Pastur)."""
+KNOWN = 0.01
+"""An eigenvalue is known when its error is below this share of it."""
+LITTLE = 1e-3
+"""A fall of the loss by less than this share of what the training has gained is none."""
+
+
+@dataclass
+class Bend:
+    """How the loss bends at the end, by all the patient's parameters in one row."""
+
+    spectrum: Spectrum
+    gradient: Any
+    least: Any
+    """The direction of the least curvature."""
+
+
+def bend(patient: Patient, batches: Sequence[Any], seconds: float, seed: int) -> Bend | None:
+    """The spectrum of the Hessian of the mean loss of some batches; None where its slopes are not finite, or there are
+    none."""
+    used = _used(patient, batches[0])
+    if not used.any():
+        return None
+    parts = [hessian_of(patient, batch) for batch in batches]
+    parts = [part for part in parts if len(part[1]) == used.sum()]
+    gradient = np.mean([slopes for _, slopes in parts], 0)
+    if not np.isfinite(gradient).all():
+        return None
+
+    def times(v: Any) -> Any:
+        return np.mean([product(v) for product, _ in parts], 0)
+
+    single = any(p.dtype.itemsize < 8 for p in patient.parameters)
+    made = _whole if len(gradient) <= WHOLE else _sampled
+    spectrum, least = made(
+        times, len(gradient), 100 * float(np.finfo(np.float32 if single else float).eps), seconds, seed
+    )
+    if not np.isfinite(spectrum.values).all():
+        return None
+    rows = np.zeros((2, len(used)))
+    rows[:, used] = gradient, least
+    return Bend(spectrum, *rows)
+
+
+def _used(patient: Patient, batch: Any) -> Any:
+    """For each weight, whether the loss depends on it."""
+    one = patient.copy()
+    cells = [p for p in one.parameters if p.requires_grad]
+    with drawing(one.seed):
+        slopes = grad(one.value(batch), cells, allow_unused=True)
+    seen = {id(p) for p, g in zip(cells, slopes, strict=True) if g is not None}
+    return np.repeat([id(p) in seen for p in one.parameters], [p.numel() for p in one.parameters])
+
+
+def _whole(times: Product, size: int, noise: float, seconds: float, seed: int) -> tuple[Spectrum, Any]:
+    """All eigenvalues."""
+    rows = np.stack([times(row) for row in np.eye(size)])
+    if not np.isfinite(rows).all():
+        return _told(np.array([np.nan]), np.ones(1), np.zeros(0), size, True, noise), np.zeros(size)
+    values, vectors = np.linalg.eigh((rows + rows.T) / 2)
+    return _told(values, np.full(size, 1 / size), values, size, True, noise), vectors[:, 0]
+
+
+def _sampled(times: Product, size: int, noise: float, seconds: float, seed: int) -> tuple[Spectrum, Any]:
+    """Where random vectors see the eigenvalues: stochastic Lanczos quadrature.
+
+    Ghorbani, Krishnan and Xiao, "An Investigation into Neural Net Optimization via Hessian Eigenvalue Density" (2019).
+    """
+    began = time.perf_counter()
+    times(np.ones(size))
+    one = time.perf_counter() - began
+    steps = int(np.clip(min(seconds / one / 2, ROOM / (8 * size)), *STEPS))
+    vectors = int(np.clip(seconds / one / steps, *VECTORS))
+    runs: list[Ritz] = []
+    lowest, least = np.inf, None
+    for number in range(vectors):
+        runs.append(lanczos(times, size, steps, seed + number))
+        if runs[-1].values[0] < lowest:
+            lowest, least = runs[-1].values[0], runs[-1].vector(0)
+        runs[-1].basis.clear()
+    values, weights = np.concatenate([r.values for r in runs]), np.concatenate([r.weights for r in runs]) / vectors
+    surest = runs[0]
+    known = surest.values[surest.errors < KNOWN * np.abs(surest.values)]
+    return _told(values, weights, known, size, False, noise), least
+
+
+def _told(values: Any, weights: Any, known: Any, size: int, exact: bool, noise: float) -> Spectrum:
+    order = np.argsort(values)
+    values, weights = values[order], weights[order]
+    zero = noise * float(np.abs(values).max())
+    beyond = known[np.abs(known) > OUTLYING * np.sqrt(np.sum(weights * values**2))]
+    outliers = beyond[np.argsort(-np.abs(beyond))]
+    all_of, share_of, outlying = (tuple(map(float, row)) for row in (values, weights, outliers))
+    return Spectrum(size, exact, all_of, share_of, outlying, all_of[0], all_of[-1], zero)
+
+
+def fall(losses: Callable[[Any], float], at: Any, direction: Any) -> float:
+    """How low the loss gets when one goes along a direction for as long as it falls, at most as far as the weights are
+    large; each step is as long as all before."""
+    unit = direction / (norm(direction) or 1.0)
+    lowest = here = losses(at)
+    length = (norm(at) or 1.0) * 2.0**-14
+    for _ in range(15):
+        found = losses(at + length * unit)
+        if not found <= lowest + 1e-6 * abs(here):
+            break
+        lowest, length = min(lowest, found), 2 * length
+    return lowest
+
+
+def stands(losses: Callable[[Any], float], at: Any, found: Bend, gained: float) -> tuple[str, str]:
+    """What the weights stand on, and the numbers that show it. The first is empty where they don't.
+
+    Args:
+        losses: the loss at any weights.
+        at: the weights at the end.
+        found: how the loss bends there.
+        gained: by how much the training has lowered the loss.
+    """
+    here, seen = losses(at), found.spectrum
+    little = LITTLE * (gained if gained > 0 else abs(here))
+    share = f"{100 * LITTLE:g} % of " + ("what the training has gained" if gained > 0 else "the loss")
+    down = fall(losses, at, -found.gradient)
+    if here - down > little:
+        return SLOPE, f"against the gradient the loss falls from {here:.4g} to {down:.4g}"
+    still = f"against the gradient the loss falls by less than {share}"
+    bent = max(abs(seen.low), abs(seen.high)) * norm(at) ** 2 / 2
+    if bent <= 1e-6 * abs(here) or not bent:
+        return FLAT, f"{still}, and no curvature is larger than {max(abs(seen.low), abs(seen.high)):.2g}"
+    if seen.negative or (seen.low < 0 and -seen.low > seen.high * 1e-3):
+        lower = min(fall(losses, at, sign * found.least) for sign in (1.0, -1.0))
+        where = f"along the direction of the least curvature, {seen.low:.3g},"
+        if here - lower > little:
+            return SADDLE, f"{still}, but {where} it falls from {here:.4g} to {lower:.4g}"
+        return "", f"{still}, and {where} it falls by less than that, too"
+    if seen.flat:
+        return (
+            VALLEY,
+            f"{still}, and no curvature is clearly below zero; {100 * seen.flat:.0f} % of the directions are flat",
+        )
+    all_of_them = (
+        f"all {seen.size} eigenvalues are above zero" if seen.exact else "no eigenvalue that was found is below zero"
+    )
+    return MINIMUM, f"{still}, and {all_of_them}, the least is {seen.low:.3g}"

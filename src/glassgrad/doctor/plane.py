@@ -1,0 +1,120 @@
+"""Directions in the space of weights, measured in the sizes of filters, and the plane that they span.
+
+A net of rectifiers computes the same when one layer is ten times as large and the next a tenth. A step of some length
+is large for a small filter and small for a large one, so that plain distances make the one net's landscape look sharp
+and the other's flat. Here every filter is measured in its own size. Li et al., "Visualizing the Loss Landscape of
+Neural Nets" (NeurIPS 2018).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .patient import Patient
+
+SMALLEST = 1e-3
+"""A filter counts as at least so large, against the root mean square of its tensor's."""
+STRAIGHT = 1e-9
+"""A second direction with a smaller share of the movement is nothing but rounding."""
+
+
+@dataclass
+class Filters:
+    """What the weights of a net are filters of: rows of matrices, output channels of kernels.
+
+    Tensors of fewer than two dimensions are each one group. A bias is measured in the size of the filters that it is
+    added to.
+    """
+
+    group: Any
+    """For each weight, the number of its group."""
+    sizes: Any
+    """The size of each group."""
+    scale: Any
+    """For each weight, in what it is measured."""
+    real: Any
+    """For each weight, whether it is of a filter: not of a bias or of a norm's factors."""
+    count: int
+    """How many filters there are."""
+
+
+def filters(patient: Patient, weights: Any) -> Filters:
+    """The filters of a patient, with the sizes that they have at these weights."""
+    cells = patient.parameters
+    ends = list(itertools.accumulate((cell.numel() for cell in cells), initial=0))
+    group, sizes, scale = np.zeros(ends[-1], np.int64), [], np.zeros(ends[-1])
+    real, first, rows_of = np.zeros(ends[-1], bool), 0, dict[int, Any]()
+    for cell, begin, end in zip(cells, ends, ends[1:], strict=False):
+        matrix = cell.ndim > 1
+        rows = max(1, cell.shape[0]) if matrix else 1
+        own = np.repeat(np.arange(rows), (end - begin) // rows)
+        lengths = np.sqrt(np.bincount(own, np.square(weights[begin:end], dtype=np.float64), rows))
+        least = SMALLEST * float(np.sqrt(np.mean(lengths**2))) or 1.0
+        rows_of[id(cell)] = lengths = np.maximum(lengths, least)
+        group[begin:end], scale[begin:end], real[begin:end] = own + first, lengths[own], matrix
+        sizes.append(lengths)
+        first += rows
+    places = {id(cell): slice(begin, end) for cell, begin, end in zip(cells, ends, ends[1:], strict=False)}
+    for bias, added_to in _biases(patient).items():
+        scale[places[bias]] = np.sqrt(sum(rows_of[each] ** 2 for each in added_to))
+    count = len(np.unique(group[real] if real.any() else group))
+    return Filters(group, np.concatenate(sizes), scale, real if real.any() else ~real, count)
+
+
+def _biases(patient: Patient) -> dict[int, list[int]]:
+    """By a bias, the matrices of its module that have a row for each of its entries."""
+    known = {id(cell) for cell in patient.parameters}
+    found = {}
+    for module in patient.model.modules():
+        own = [p for _, p in module.named_parameters(recurse=False) if id(p) in known]
+        for bias in (p for p in own if p.ndim == 1):
+            matrices = [id(p) for p in own if p.ndim > 1 and p.shape[0] == bias.shape[0]]
+            if matrices:
+                found[id(bias)] = matrices
+    return found
+
+
+def random_direction(known: Filters, random: Any) -> Any:
+    """Li et al.: every filter of a random direction is as large as the weights' filter, and nothing else moves. In the
+    unit of `Filters.scale`."""
+    drawn = np.where(known.real, random.standard_normal(len(known.group)), 0.0)
+    lengths = np.sqrt(np.bincount(known.group, drawn**2, len(known.sizes)))
+    return drawn / np.where(lengths > 0, lengths, 1.0)[known.group]
+
+
+def principal_directions(moves: Any, count: int) -> list[Any]:
+    """The at most two directions along which most of the movement lies, seen from the end; each of length sqrt(count),
+    the first one away from the end, so that the path comes from the right.
+
+    Args:
+        moves: (snapshots, weights), how far each snapshot is from the end, in the unit of `Filters.scale`.
+        count: of filters.
+    """
+    if not len(moves):
+        return []
+    values, vectors = np.linalg.eigh((moves @ moves.T).astype(np.float64))
+    found = []
+    for value, vector in list(zip(values, vectors.T, strict=True))[:-3:-1]:
+        if value > STRAIGHT * values[-1] and value > 0:
+            direction = vector.astype(moves.dtype) @ moves * (np.sqrt(count) / np.sqrt(value))
+            most = np.argmax(np.abs(vector))
+            found.append(direction if vector[most] > 0 else -direction)
+    return found
+
+
+def beside(direction: Any, other: Any) -> Any:
+    """What of another direction is at a right angle to the first one, as long as it is."""
+    rest = other - direction * (direction @ other) / (direction @ direction)
+    return rest * np.sqrt((direction @ direction) / (rest @ rest))
+
+
+def shadows(moves: Any, directions: list[Any], count: int) -> tuple[Any, Any]:
+    """For each move the coordinates of the nearest point of the plane, and how far from that it is."""
+    axes = np.stack(directions)
+    places = np.linalg.solve((axes @ axes.T).astype(np.float64), (axes @ moves.T).astype(np.float64)).T
+    rest = moves - places.astype(moves.dtype) @ axes
+    return places, np.sqrt(np.sum(np.square(rest, dtype=np.float64), 1) / count)
