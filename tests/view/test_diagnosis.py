@@ -16,7 +16,7 @@ from glassgrad import nn
 from glassgrad.findings import NOTE, Examination, Finding, Place, Proof
 from glassgrad.view import diagnosis_html, diagnosis_text
 from glassgrad.view import json as view_json
-from glassgrad.view.curves import curves, thinned, ticks
+from glassgrad.view.curves import curves, marks, thinned
 from glassgrad.view.diagnosis import Scale, squeezed
 
 LINE = "/home/ada/net.py:12 in forward"
@@ -55,6 +55,7 @@ def proven(before, after, **changes):
 
 
 BROKEN = proven((1.0, 3.0, 40.0, math.inf), (1.0, 0.5, 0.4, 0.3, 0.2))
+LOST = of(evidence=(("loss at the end", math.inf), ("least", -math.inf), ("mean", math.nan)))
 MANY = of(also=tuple(Place(module=f"layers.{k}.weight") for k in range(40)))
 BARE = of(proof=None, remedy="", where=Place())
 NEGATIVE = proven((-1.0, -2.0, 3.0), (-1.0, -5.0, math.nan))
@@ -66,8 +67,9 @@ NAMES = of(
 )  # fmt: skip
 NAMES = dataclasses.replace(NAMES, sources={f"{HOSTILE}.py:3 in f": HOSTILE}, model=HOSTILE, stopped=HOSTILE)
 ALL = {
-    "both": BOTH, "none": NONE, "broken": BROKEN, "many": MANY, "bare": BARE, "negative": NEGATIVE, "alone": ALONE,
-    "names": NAMES, "nothing known": Examination(), "stopped": Examination(stopped="ShapeError: (2, 3) and (4,)"),
+    "both": BOTH, "none": NONE, "broken": BROKEN, "lost": LOST, "many": MANY, "bare": BARE, "negative": NEGATIVE,
+    "alone": ALONE, "names": NAMES, "nothing known": Examination(),
+    "stopped": Examination(stopped="ShapeError: (2, 3) and (4,)"),
 }  # fmt: skip
 every = pytest.mark.parametrize("name", ALL)
 
@@ -224,12 +226,12 @@ def test_long_courses_keep_their_peaks():
     assert [step for step, _ in kept] == sorted(step for step, _ in kept)
 
 
-def test_ticks_are_round_and_within():
-    assert ticks(Scale.of((0.3, 4.1))) == [1, 2, 3, 4]
-    assert ticks(Scale.of((20.0, 3e-4))) == [1e-3, 1e-2, 0.1, 1, 10]
+def test_marks_of_a_scale_are_round_and_within():
+    assert marks(Scale.of((0.3, 4.1))) == [1, 2, 3, 4]
+    assert marks(Scale.of((20.0, 3e-4))) == [1e-3, 1e-2, 0.1, 1, 10]
     for low, high in ((-3.0, 1e6), (1e-12, 1e30), (2.0, 2.0), (5.0, 5.0000001)):
-        found = ticks(Scale(low, high, log=low > 0 and high > 20 * low))
-        assert found
+        found = marks(Scale(low, high, log=low > 0 and high > 20 * low))
+        assert 1 <= len(found) <= 12
         assert all(low * (1 - 1e-9) - 1e-9 <= each <= high * (1 + 1e-9) for each in found)
 
 

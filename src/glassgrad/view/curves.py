@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from .axes import decades, ticks
 from .diagnosis import Scale, count
 from .lines import number
 
@@ -49,32 +50,19 @@ def _y(value: float, scale: Scale) -> float:
 
 def _axes(scale: Scale, last: int) -> Iterator[str]:
     """Lines behind the courses, with their numbers."""
-    for value in ticks(scale):
+    for value in marks(scale):
         y = _y(value, scale)
         yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity=".16"/>'
         yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" opacity=".8">{number(value)}</text>'
-    for at in range(0, last + 1, max(1, round(_round(last / 5)))):
-        yield f'<text x="{_x(at, last):.1f}" y="{HEIGHT - 20}" text-anchor="middle" opacity=".8">{at:,}</text>'
+    for at in filter(float.is_integer, ticks(0, last, 5)):
+        yield f'<text x="{_x(at, last):.1f}" y="{HEIGHT - 20}" text-anchor="middle" opacity=".8">{at:,.0f}</text>'
     kind = "steps; logarithmic scale" if scale.log else "steps"
     yield f'<text x="{_x(last / 2, last):.1f}" y="{HEIGHT - 4}" text-anchor="middle" opacity=".8">{kind}</text>'
 
 
-def ticks(scale: Scale) -> list[float]:
+def marks(scale: Scale) -> list[float]:
     """Round numbers within a scale."""
-    if scale.most <= scale.least:
-        return [scale.least]
-    if scale.log:
-        low, high = math.ceil(math.log10(scale.least)), math.floor(math.log10(scale.most))
-        return [10.0**power for power in range(low, high + 1, 1 + (high - low) // 6)]
-    step = _round((scale.most / 2 - scale.least / 2) / 2)
-    first = math.ceil(scale.least / step)
-    return [k * step for k in range(first, math.floor(scale.most / step) + 1)]
-
-
-def _round(value: float) -> float:
-    """The next round number above."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(each * power for each in (1, 2, 5, 10) if each * power >= value * 0.999)
+    return decades(scale.least, scale.most, 6) if scale.log else ticks(scale.least, scale.most, 5)
 
 
 def _line(course: Sequence[float], style: str, scale: Scale, last: int) -> Iterator[str]:
