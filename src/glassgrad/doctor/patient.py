@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from ..dispatch import no_grad
 from ..errors import ShapeError
 from ..nn import Module
 from ..nn.utils import clip_grad_norm_
-from ..optim import Optimizer
+from ..optim import LBFGS, Optimizer
 from ..tensor import Tensor
 from .loop import Loop
 
@@ -176,8 +175,8 @@ class Patient:
 
 
 def takes_closure(optimizer: Optimizer) -> bool:
-    """Whether a step needs a function that computes the loss again."""
-    return inspect.signature(type(optimizer).step).parameters["closure"].default is inspect.Parameter.empty
+    """Whether a step computes the loss again itself, by a function."""
+    return isinstance(optimizer, LBFGS)
 
 
 @contextmanager

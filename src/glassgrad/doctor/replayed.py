@@ -44,18 +44,18 @@ class Replay:
         self.fixed: dict[int, Node] = {}
         """Data, by its place among the values."""
         self.leaves: dict[int, Node] = {}
-        """The recorded leaves that these are of."""
+        """The recorded nodes that these are of."""
         self.lines: list[Line] = []
-        for place, node in enumerate(sorted(leading(tape, given, result), key=lambda each: each.id), len(given)):
-            places[node] = place
-            if tape.is_leaf(node):
-                self.fixed[place], self.leaves[place] = leaf(tape.value(node)), node
-                continue
+        lines, fixed = changing(tape, given, result)
+        places.update((node, place) for place, node in enumerate([*fixed, *lines], len(given)) if node not in places)
+        for node in fixed:
+            self.fixed[places[node]], self.leaves[places[node]] = leaf(tape.value(node)), node
+        for node in lines:
             assert node.op is not None
             operands, made = tape.inputs(node), node.origin
             origin = Origin(None, None) if made is None else Origin(made.where, made.scope)
             where, shapes = tuple(places[x] for x in operands), tuple(x.shape for x in operands)
-            self.lines.append(Line(node.op, node.params, where, shapes, place, origin))
+            self.lines.append(Line(node.op, node.params, where, shapes, places[node], origin))
         self.result = places[result]
 
     def run(self, given: Sequence[Tensor], changed: Mapping[int, Tensor] | None = None) -> Tensor:
@@ -123,6 +123,24 @@ def leading(tape: Tape, given: Sequence[Node], result: Node) -> set[Node]:
         if not tape.is_leaf(node):
             stack.extend(tape.inputs(node))
     return found
+
+
+def changing(tape: Tape, given: Sequence[Node], result: Node) -> tuple[list[Node], list[Node]]:
+    """What of it depends on the values or on parameters, in order; and what else that is made of."""
+    moved, fixed = set(given), dict[Node, None]()
+    lines = []
+    for node in sorted(leading(tape, given, result), key=lambda each: each.id):
+        if tape.is_leaf(node):
+            if node.requires_grad:
+                moved.add(node)
+            fixed[node] = None
+        elif moved.isdisjoint(tape.inputs(node)):
+            fixed[node] = None
+        else:
+            moved.add(node)
+            lines.append(node)
+    used = {x for node in lines for x in tape.inputs(node)} | {result}
+    return lines, [node for node in fixed if node in used]
 
 
 def _scaled(shape: Shape, before: Shape, now: Shape) -> Shape:

@@ -146,8 +146,7 @@ class Rounds(Watch):
         self.optimizer = optimizer
         if self.original is optimizer:
             self.rates.append(float(self.original.param_groups[0]["lr"]))
-        cells = [p for group in optimizer.param_groups for p in group["params"]]
-        grads: dict[int, Tensor] = {id(p): p._grad for p in cells if p._grad is not None}
+        grads: dict[int, Tensor] = {id(p): p._grad for p in _held_by(optimizer) if p._grad is not None}
         if not any(np.any(grad.node.value) for grad in grads.values()):
             self.doubt = optimizer, Place(line=line_of(here(2)))
         elif self.back and self.passes == 1:
@@ -203,12 +202,14 @@ class Rounds(Watch):
             return
         found = {}
         for cell, node in tape.cells.values():
-            arrived, before = tape.cotangents.get(node), tape.records[node].value
-            if arrived is None or not isinstance(before, np.ndarray) or before.shape != tuple(cell.shape):
+            arrived, held = tape.cotangents.get(node), tape.records.get(node)
+            if arrived is None or held is None:
+                continue
+            before = held.value
+            if not isinstance(before, np.ndarray) or before.shape != tuple(cell.shape):
                 continue
             weight, moved = norm(before), norm(cell.node.value - before)
-            name = tape.records[node].name
-            found[name] = Moment(weight, norm(tape.value(arrived)), moved / weight if weight else math.inf)
+            found[held.name] = Moment(weight, norm(tape.value(arrived)), moved / weight if weight else math.inf)
         self.loop.moments[step] = found
         if len(self.loop.moments) > MOMENTS:
             self.stride *= 2
@@ -233,9 +234,7 @@ class Rounds(Watch):
         """An optimizer that took no step: the script's that holds the model's parameters, if one does."""
         cells = {id(p) for module, _ in self.began.values() for p in module.parameters()}
         for held in (value for scope in run.scopes for value in scope.values()):
-            if isinstance(held, Optimizer) and any(
-                id(p) in cells for group in held.param_groups for p in group["params"]
-            ):
+            if isinstance(held, Optimizer) and not cells.isdisjoint(map(id, _held_by(held))):
                 self.start.optimizer = self.start.of(held)
                 return
 
@@ -272,6 +271,10 @@ class Rounds(Watch):
         for group in optimizer.param_groups:
             group["lr"] = group["lr"] * peak / first if first else group.get("initial_lr", peak)
         return [rate / peak for rate in self.rates[:LONGEST]]
+
+
+def _held_by(optimizer: Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 FUNCTIONS: dict[Any, Any] = {}

@@ -12,9 +12,9 @@ from ..rule import Remedy, Suspicion, rule
 MOST = 0.5
 """Something that happens in at least this share of the steps is a habit of the loop."""
 FOLLOWS = (
-    "too low a rate", "too high a rate", "oscillating loss", "diverging loss", "no overfitting of one batch", "flat place",
-    "weights that move wildly", "weights that barely move", "gradient noise", "no gradient", "zero gradient",
-    "dead rectifiers", "no update",
+    "too low a rate", "too high a rate", "oscillating loss", "diverging loss", "no overfitting of one batch",
+    "flat place", "weights that move wildly", "weights that barely move", "gradient noise", "no gradient",
+    "zero gradient", "dead rectifiers", "no update",
 )  # fmt: skip
 
 
@@ -32,15 +32,15 @@ def never_cleared(probe: Probe) -> Iterator[Suspicion]:
         "every backward pass adds to the gradients of the steps before it",
         loop.added.place,
         {"steps": float(loop.steps), "backward passes that added to used gradients": float(loop.added.times)},
-        "backward adds to .grad, so that a step goes along the sum of all gradients since the start: like momentum that "
-        "never fades, it rushes past the minimum",
+        "backward adds to .grad, so that a step goes along the sum of all gradients since the start: like momentum "
+        "that never fades, it rushes past the minimum",
         (Remedy("call optimizer.zero_grad() before loss.backward()", clear),),
     )
 
 
 @rule("step before backward", explains=FOLLOWS, whatever=True)
 def before_backward(probe: Probe) -> Iterator[Suspicion]:
-    """The optimizer takes its steps where there are no gradients: before the backward pass, or after they were cleared."""
+    """Steps where there are no gradients: before the backward pass, or after they were cleared."""
     loop = probe.patient.loop
     if loop is None or not loop.backwards or loop.empty.times < max(1, MOST * loop.steps):
         return
@@ -54,7 +54,8 @@ def before_backward(probe: Probe) -> Iterator[Suspicion]:
         f"{loop.empty.times} of {loop.steps} steps of the optimizer found no gradient",
         loop.empty.place,
         {"steps": float(loop.steps), "steps without a gradient": float(loop.empty.times)},
-        "a parameter whose .grad is None or 0 is left as it is: the gradient comes after the step, or is cleared before it",
+        "a parameter whose .grad is None or 0 is left as it is: the gradient comes after the step, or is cleared "
+        "before it",
         (Remedy("in this order: optimizer.zero_grad(), loss.backward(), optimizer.step()", turn),),
     )
 
