@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,10 +19,16 @@ from ..explain.tape import Tape, record
 from ..findings import Place
 from ..graph import Node
 from ..tensor import Tensor
+from .courses import Standing, standing
 from .patient import Patient, drawing
+from .trouble import Trouble, trouble_of
 
 LEAST, MOST, SECONDS = 30, 400, 1.0
 """How many steps a trial has: at least, at most, and otherwise as many as there are in these seconds."""
+FAILURES = (GlassgradError, ValueError, IndexError, RuntimeError, TypeError)
+"""What a step raises that cannot be taken."""
+WILD = 10.0
+"""By what factor the size of weights grows where steps run away."""
 FLAT = 0.01
 """A slope below this lets next to nothing through."""
 
@@ -70,6 +77,8 @@ class Probe:
         self.patient, self._steps = patient, steps
         self.error: Exception | None = None
         """What the step raised."""
+        self.number = 0
+        """How many steps of training the patient has taken."""
 
     @cached_property
     def tape(self) -> Tape:
@@ -78,7 +87,7 @@ class Probe:
         with drawing(one.seed), record() as tape:
             try:
                 one.step(one.batches[0])
-            except (GlassgradError, ValueError, IndexError, RuntimeError, TypeError) as error:
+            except FAILURES as error:
                 self.error = error
         return tape
 
@@ -89,11 +98,80 @@ class Probe:
         return self.error is not None
 
     @cached_property
+    def fails(self) -> bool:
+        """Whether a step raises an error, that of the first batch or of a later one."""
+        try:
+            return self.failed or not self.losses
+        except FAILURES:
+            return True
+
+    @cached_property
     def late(self) -> Patient:
-        """The patient after a trial, as it is."""
+        """The patient after the user's own loop, or after a trial, as it is."""
+        if self.patient.after is not None:
+            return self.patient.after
+        return self._trial[0]
+
+    @cached_property
+    def losses(self) -> list[float]:
+        """Of a trial as the patient is."""
+        return self._trial[1]
+
+    @cached_property
+    def _trial(self) -> tuple[Patient, list[float]]:
         after = self.patient.copy()
-        after.train(self.steps)
-        return after
+        return after, after.train(self.steps)
+
+    @cached_property
+    def broken(self) -> Probe | None:
+        """The first step of a trial that gives a loss or weights that are not finite, with its number; None if none."""
+        last = len(self.losses) - 1
+        if math.isfinite(self.losses[-1]) and self.late.finite:
+            return None
+        one = self.patient.later(last)
+        if last and not one.finite:  # what was made by the step before
+            one = self.patient.later(last := last - 1)
+        made = Probe(one, self._steps)
+        made.number = last
+        return made
+
+    @cached_property
+    def trouble(self) -> Trouble | None:
+        """What is to blame for numbers that are not finite, in the first step or after steps that went well; None
+        where there are none, and where the steps run away until numbers end."""
+        found = trouble_of(self.tape)
+        if found is not None and self.tape.in_rule(found.node) and self._lower_rate_is_finite():
+            return None
+        if found is not None or self.failed:
+            return found
+        if self.patient.broken is not None:
+            after, tape = self.patient.broken[0] - 1, self.patient.broken[1]
+            losses = self.patient.loop.losses if self.patient.loop is not None else []
+        elif self.broken is not None:
+            after, tape, losses = self.broken.number, self.broken.tape, self.losses
+        else:
+            return None
+        found = trouble_of(tape)
+        return None if found is None or self._ran_away(losses) else replace(found, after=after)
+
+    def _ran_away(self, losses: Sequence[float]) -> bool:
+        """Whether a course that ends with a number that is none grew before, or its weights did."""
+        known = [each for each in losses if math.isfinite(each)]
+        if known and max(known) > 3 * abs(known[0]):
+            return True
+        after = self.broken.patient if self.broken is not None else self.late
+        pairs = zip(self._cells(after), self._cells(self.patient), strict=True)
+        sizes = [(norm(new.detach()), norm(old.detach())) for new, old in pairs if old.ndim > 1]
+        return any(new > WILD * old > 0 for new, old in sizes)
+
+    def _lower_rate_is_finite(self) -> bool:
+        for factor in (0.1, 0.01, 1e-3):
+            one = self.patient.copy()
+            for group in one.optimizer.param_groups:
+                group["lr"] = group["lr"] * factor
+            if math.isfinite(one.train(self.steps)[-1]):
+                return True
+        return False
 
     @cached_property
     def steps(self) -> int:
@@ -101,7 +179,10 @@ class Probe:
         if self._steps is not None:
             return self._steps
         began = time.perf_counter()
-        self.patient.copy().train(3)
+        try:
+            self.patient.copy().train(3)
+        except FAILURES:
+            return LEAST
         taken = (time.perf_counter() - began) / 3
         return int(min(max(SECONDS / max(taken, 1e-6), LEAST), MOST))
 
@@ -136,9 +217,32 @@ class Probe:
         return found
 
     @cached_property
-    def losses(self) -> list[float]:
-        """Of a trial as the patient is."""
-        return self.patient.copy().train(self.steps)
+    def start(self) -> Standing:
+        """The loss before anything is learned."""
+        return standing(self.patient)
+
+    @cached_property
+    def strides(self) -> dict[str, float]:
+        """By the name of each parameter of at least two axes: the size of an update against that of the weights, the
+        mean of some steps, in which momentum comes up to its speed."""
+        one, count = self.patient.copy(), min(self.steps, 20)
+        held = [(name, p) for name, p in zip(self.rates, one.parameters, strict=True) if p.ndim > 1]
+        ways: dict[str, float] = dict.fromkeys((name for name, _ in held), 0.0)
+        with drawing(one.seed), np.errstate(all="ignore"):
+            for step in range(count):
+                before = [(p.detach().numpy().copy(), norm(p.detach().numpy())) for _, p in held]
+                one.step(one.batches[step % len(one.batches)])
+                for (name, p), (old, size) in zip(held, before, strict=True):
+                    ways[name] += norm(p.detach().numpy() - old) / size / count if size else 0.0
+        return ways
+
+    @cached_property
+    def rates(self) -> dict[str, float]:
+        """The rate of every parameter of the optimizer, by name, in its order."""
+        names = {id(cell): name for name, cell in self.patient.model.named_parameters()}
+        groups = self.patient.optimizer.param_groups
+        held = [(p, float(group.get("lr", 0.0))) for group in groups for p in group["params"]]
+        return {names.get(id(p), f"parameter {number}"): rate for number, (p, rate) in enumerate(held)}
 
     def slopes(self, site: Site) -> Any:
         """For an elementwise op of one operand its slope at every entry; None for others, and without a gradient."""

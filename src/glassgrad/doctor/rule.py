@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..findings import FAULT, Place
@@ -22,6 +22,8 @@ class Remedy:
     """What must fall, where losses cannot be compared because the remedy changes the loss; of a trained patient."""
     measured: str = "the loss"
     """What that is."""
+    judge: Callable[[Sequence[float]], float] | None = None
+    """What must fall, of the losses of a trial, where it is not the last one that tells: their mean."""
 
     def treated(self, patient: Patient) -> Patient:
         """Another patient, with the remedy; the random numbers that it takes are those of the patient."""

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
+from ..layers import weights_in
 from ..probe import FLAT, Probe, norm
+from ..rectifiers import squashed
 from ..remedies import clipping, fitted_start, rectified
 from ..rule import Suspicion, rule
 
@@ -35,8 +37,11 @@ def spine(probe: Probe) -> list[Link]:
     """From the loss back to the input, at each operation on to the operand with the most layers before it; of several
     such to the largest, so that it does not lead through the statistics of a norm."""
     tape = probe.tape
-    cells = {node for _, node in tape.cells.values() if node.requires_grad and len(node.shape) > 1}
-    weighted = {node: any(each in cells for each in held.inputs) for node, held in tape.records.items()}
+    weights = weights_in(tape)
+    weighted = {
+        node: node not in weights and any(each in weights for each in held.inputs)
+        for node, held in tape.records.items()
+    }
     depth: dict[Node, int] = {}
     for node, held in tape.records.items():
         depth[node] = weighted[node] + max((depth.get(each, 0) for each in held.inputs), default=0)
@@ -60,24 +65,23 @@ def between(links: list[Link]) -> list[Link]:
     return links[layers[0] : layers[-1]] if len(layers) > 2 else []
 
 
-STANDS = ("flat place", "too low a rate", "too high a rate")
+STANDS = ("flat place", "too low a rate", "too high a rate", "too small a start", "too large a start")
 
 
 @rule("saturated activations", explains=("vanishing gradients", *STANDS))
 def saturated(probe: Probe) -> Iterator[Suspicion]:
-    """An activation that is nearly flat at most of its entries, but not dead."""
+    """An activation that is bounded on both sides, and nearly flat at most of its entries."""
     for site in probe.sites:
-        slopes = probe.slopes(site)
-        if slopes is None or not site.place.module:
+        slopes = squashed(probe.tape, site) if site.place.module else None
+        if slopes is None or slopes.size < 8:
             continue
-        known = np.abs(slopes[np.isfinite(slopes)])
-        flat = float(np.mean((known > 0) & (known < FLAT))) if known.size >= 8 else 0.0
+        flat = float(np.mean(slopes < FLAT))
         if flat < MOST:
             continue
         yield Suspicion(
             f"{site.name} is nearly flat at {flat:.0%} of its entries",
             site.place,
-            {"share of flat entries": flat, "mean slope": float(known.mean())},
+            {"share of flat entries": flat, "mean slope": float(slopes.mean())},
             f"what {site.name} is given is so large that its slope, a factor of every gradient before it, is nearly 0",
             (fitted_start(), rectified(probe)),
         )

@@ -1,75 +1,138 @@
-"""Numbers that are none: where the first NaN or infinity comes from, forward or backward."""
+"""Where the first NaN or infinity comes from, forward, backward or in the update; what is too large or too small."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...findings import Place
+from ..layers import LARGE, layers_of
+from ..mending import scaled_inputs
 from ..probe import Probe
+from ..remedies import fitted_start, rate
 from ..rule import Suspicion, rule
+from ..trouble import GIVEN, MASKED, OVERFLOW, UNDEFINED, UNDERFLOW, Trouble
 
-FOLLOWS = ("exploding gradients", "vanishing gradients", "saturated activations", "too high a rate", "flat place")
+FOLLOWS = (
+    "exploding gradients", "vanishing gradients", "saturated activations", "dead rectifiers", "too high a rate",
+    "flat place", "zero gradient", "no gradient", "too low a rate", "unscaled inputs", "too large a start",
+    "too small a start", "diverging loss", "oscillating loss", "no overfitting of one batch", "gradient noise",
+    "softmax before a loss that has one", "sigmoid before a loss that has one", "weights that barely move",
+    "weights that move wildly",
+)  # fmt: skip
+HUGE = 1e6
+"""An operand above this overflows for what was before rather than for what is done with it."""
+
+
+@rule("underflow", explains=FOLLOWS, whatever=True)
+def underflow(probe: Probe) -> Iterator[Suspicion]:
+    """A number too small for its dtype becomes 0, and its logarithm or its inverse is none."""
+    found = probe.trouble
+    if found is None or found.kind != UNDERFLOW:
+        return
+    assert found.led_to is not None
+    yield Suspicion(
+        f"{_name(found)} is too small for {found.node.dtype} and becomes 0{_when(found)}",
+        place_of(found),
+        {"entries that were lost": float(found.bad), **_given(found)},
+        f"the least {found.node.dtype} above 0 is {np.finfo(found.node.dtype).smallest_subnormal:.2g}; of the 0 in "
+        f"place of a smaller number {_label(found, found.led_to)} makes {_worst(found.tape.value(found.led_to))}: "
+        "compute in logarithms, with log_softmax, logsumexp, logsigmoid or a loss that takes logits, or a sum of "
+        "logarithms for a product",
+        (fitted_start(), scaled_inputs()),
+    )
+
+
+@rule("overflow", explains=FOLLOWS, whatever=True)
+def overflow(probe: Probe) -> Iterator[Suspicion]:
+    """A result too large for its dtype, of operands that are not."""
+    found = probe.trouble
+    if found is None or found.kind != OVERFLOW or _grew_over_layers(probe, found):
+        return
+    yield Suspicion(
+        f"{_name(found)} is too large for {found.node.dtype}{_when(found)}",
+        place_of(found),
+        {"entries that are not finite": float(found.bad), **_given(found)},
+        f"the largest {found.node.dtype} is {np.finfo(found.node.dtype).max:.3g}: take the largest part out first, as "
+        "softmax, log_softmax, logsumexp and the losses that take logits do, or keep small what goes in",
+        (scaled_inputs(), fitted_start()) + ((rate(0.1, "a tenth of the rate"),) if found.after else ()),
+    )
 
 
 @rule("numbers that are not finite", explains=FOLLOWS, whatever=True)
 def not_finite(probe: Probe) -> Iterator[Suspicion]:
     """The first operation whose operands are finite and whose result, or what it sends back, is not."""
-    tape = probe.tape
-    for site in probe.sites:
-        at = first_bad(site.value)
-        if at is None:
-            continue
-        operands = [tape.value(each) for each in tape.inputs(site.node)]
-        place = replace(site.place, entry=at)
-        bad = next((each for each in operands if first_bad(each) is not None), None)
-        if bad is None:
-            shape = site.value.shape
-            given = ", ".join(f"{entry_of(each, at, shape):.4g}" for each in operands if each.dtype.kind in "fiub")
-            yield Suspicion(
-                f"{site.name} gives {site.value[at]:.4g}",
-                place,
-                {"entries that are not finite": float(np.sum(~np.isfinite(site.value)))},
-                f"{site.name} of {given}: finite numbers go in, and none comes out",
-            )
-        else:
-            which = next(each for each in tape.inputs(site.node) if tape.value(each) is bad)
-            name = tape.symbols.text(which)
-            yield Suspicion(
-                f"{name} holds {bad[first_bad(bad)]:.4g} before anything is computed",
-                Place("", name, "", first_bad(bad)),
-                {"entries that are not finite": float(np.sum(~np.isfinite(bad)))},
-                "what the step is given is not finite, so that nothing after it can be",
-            )
+    found = probe.trouble
+    if found is None or found.kind not in (GIVEN, MASKED, UNDEFINED):
         return
-    for edge in tape.edges:
-        arrived, sent = tape.value(tape.cotangents[edge.node]), tape.value(edge.part)
-        at = first_bad(sent)
-        if at is None or first_bad(arrived) is not None:
-            continue
-        op = edge.node.op
-        assert op is not None
-        held = tape.records[edge.node]
-        operand = tape.value(tape.inputs(edge.node)[edge.index])
-        given = f"{operand[at]:.4g}" if operand.shape == sent.shape else "its operand"
+    value = found.tape.value(found.node)
+    evidence = {"entries that are not finite": float(found.bad), **_given(found)}
+    if found.kind == GIVEN:
+        name = found.tape.symbols.text(found.node)
         yield Suspicion(
-            f"the derivative of {op.name} is {sent[at]:.4g}",
-            Place(op.name, held.path, edge.node.where, at),
-            {"entries that are not finite": float(np.sum(~np.isfinite(sent)))},
-            f"{op.name} has no finite slope at {given}, though its value is finite there",
+            f"{name} holds {value[found.entry]:.4g} before anything is computed{_when(found)}",
+            Place("", name, "", found.entry),
+            evidence,
+            "what the step is given is not finite, so that nothing after it can be",
         )
         return
+    name = _name(found)
+    if found.kind == MASKED:
+        cause = f"{name} is given nothing but infinities that were put there on purpose: a mask leaves nothing over"
+    else:
+        operands = ", ".join(f"{entry_of(each, found.entry, value.shape):.4g}" for each in found.operands if each.size)
+        back = found.node.origin is not None and found.node.origin.of is not None
+        cause = (
+            f"{found.node.op.name if found.node.op else name} of {operands}: finite numbers go in, and none comes out"
+        )
+        if back:
+            cause += f"; {name[len('the derivative of ') :]} has no finite slope there, though its value is finite"
+        cause += ". Keep the operand off that point: add a small eps inside, or clamp it"
+    yield Suspicion(f"{name} is {value[found.entry]:.4g}{_when(found)}", place_of(found), evidence, cause)
 
 
-def first_bad(array: Any) -> tuple[int, ...] | None:
-    """The first entry that is not finite."""
-    if array.dtype.kind != "f":
-        return None
-    places = np.flatnonzero(~np.isfinite(array))
-    return tuple(int(i) for i in np.unravel_index(places[0], array.shape)) if len(places) else None
+def _grew_over_layers(probe: Probe, found: Trouble) -> bool:
+    """Whether it is given numbers that layers of too large weights have made large, one after another."""
+    largest = _given(found).get("largest operand", 0.0)
+    return largest > HUGE and sum(each.gain > LARGE for each in layers_of(found.tape, probe.sites)) > 1
+
+
+def place_of(found: Trouble) -> Place:
+    """The forward operation that is to blame, also where it is its derivative."""
+    of = None if found.node.origin is None else found.node.origin.of
+    node = found.node if of is None else of
+    held = found.tape.records.get(node)
+    entry = found.entry if of is None or of.shape == found.node.shape else None
+    return Place(node.op.name if node.op else "", held.path if held else "", node.where, entry)
+
+
+def _label(found: Trouble, node: Any) -> str:
+    of = None if node.origin is None else node.origin.of
+    if of is not None:
+        return f"the derivative of {of.op.name}"
+    name: str = node.op.name
+    return f"{name} of the update" if found.tape.in_rule(node) else name
+
+
+def _name(found: Trouble) -> str:
+    return _label(found, found.node)
+
+
+def _when(found: Trouble) -> str:
+    return f" in step {found.after + 1}" if found.after else ""
+
+
+def _given(found: Trouble) -> dict[str, float]:
+    sizes = [np.max(np.abs(each[np.isfinite(each)]), initial=0) for each in found.operands if each.dtype.kind == "f"]
+    made = {"largest operand": float(max(sizes))} if sizes else {}
+    return made | ({"steps before": float(found.after)} if found.after else {})
+
+
+def _worst(array: Any) -> str:
+    bad = array[~np.isfinite(array)]
+    return f"{bad.ravel()[0]:.4g}" if bad.size else "nothing"
 
 
 def entry_of(array: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> float:

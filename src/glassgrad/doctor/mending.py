@@ -1,0 +1,105 @@
+"""More of what can be done about a fault: changes of data, biases, activations and of what holds a net back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..dispatch import no_grad
+from ..tensor import Tensor
+from .patient import Batch, Patient
+from .rule import Remedy
+
+
+def scaled_inputs() -> Remedy:
+    """A mean of 0 and a deviation of 1 for what goes in."""
+
+    def apply(patient: Patient) -> None:
+        floats = [b[0].detach().numpy() for b in patient.batches if isinstance(b[0], Tensor) and b[0].dtype.kind == "f"]
+        if len(floats) < len(patient.batches):
+            return
+        whole = np.concatenate([each.ravel().astype(np.float64) for each in floats])
+        mean, by = float(whole.mean()), float(whole.std()) or 1.0
+        patient.batches = [_with(b, ((b[0].double() - mean) / by).to(b[0].dtype)) for b in patient.batches]
+
+    return Remedy("standardise the inputs by mean and deviation of the training data", apply)
+
+
+def _with(batch: Sequence[Any], inputs: Tensor) -> Sequence[Any]:
+    """A batch with other inputs."""
+    made = Batch((inputs, *batch[1:]))
+    if isinstance(batch, Batch):
+        made.named = batch.named
+    return made
+
+
+def leaky(paths: Sequence[str]) -> Remedy:
+    """Rectifiers with a slope on both sides, at the modules of these paths (Maas, Hannun and Ng, 2013)."""
+
+    def apply(patient: Patient) -> None:
+        for path in paths:
+            owner, _, name = path.rpartition(".")
+            module = patient.model.get_submodule(path)
+            if path and not list(module.children()) and not list(module.parameters()):
+                setattr(patient.model.get_submodule(owner), name, nn.LeakyReLU(0.1))
+
+    return Remedy("use nn.LeakyReLU(0.1), whose slope is never 0", apply)
+
+
+def zero_biases() -> Remedy:
+    """Biases that begin at 0."""
+
+    def apply(patient: Patient) -> None:
+        with no_grad():
+            for name, p in patient.model.named_parameters():
+                if name.rpartition(".")[2].startswith("bias"):
+                    p.zero_()
+
+    return Remedy("begin with biases of 0: nn.init.zeros_(layer.bias)", apply)
+
+
+def without_decay() -> Remedy:
+    """No weight decay."""
+
+    def apply(patient: Patient) -> None:
+        for group in patient.optimizer.param_groups:
+            group["weight_decay"] = 0.0
+
+    return Remedy("leave out the weight decay: weight_decay=0", apply)
+
+
+def without_dropout() -> Remedy:
+    """Dropout that drops nothing."""
+
+    def apply(patient: Patient) -> None:
+        for module in patient.model.modules():
+            if isinstance(getattr(module, "p", None), float) and not list(module.parameters(recurse=False)):
+                module.p = 0.0
+
+    return Remedy("drop less: dropout of 0 until the net fits its training data", apply)
+
+
+def unclipped() -> Remedy:
+    """Gradients as they are."""
+
+    def apply(patient: Patient) -> None:
+        patient.clip_norm = None
+
+    return Remedy("clip the gradients at a larger norm", apply)
+
+
+def thawed() -> Remedy:
+    """All parameters of the model learn."""
+
+    def apply(patient: Patient) -> None:
+        for p in patient.model.parameters():
+            p.requires_grad_()
+        held = {id(p) for p in patient.parameters}
+        missing = [p for p in patient.model.parameters() if id(p) not in held]
+        if missing:
+            patient.optimizer.add_param_group({"params": missing})
+
+    return Remedy("let all layers learn: requires_grad_(True), and give all of them to the optimizer", apply)

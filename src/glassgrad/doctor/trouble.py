@@ -1,0 +1,169 @@
+"""Where numbers stop being finite: the first operation that is to blame, and what for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..explain.tape import Tape
+from ..graph import Node
+
+GIVEN, MASKED, OVERFLOW, UNDERFLOW, UNDEFINED = KINDS = ("given", "masked", "overflow", "underflow", "undefined")
+"""A number that was none before anything was computed; infinities that were put in on purpose, and where nothing else
+was left; a result too large for its dtype; one too small for it; one that does not exist: log of 0, 0 / 0."""
+NUDGE = 1e-3
+"""How far operands are moved to see whether an infinity is a pole, which is one point, or stands for a large number."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The operation that is to blame."""
+
+    tape: Tape
+    node: Node
+    entry: tuple[int, ...]
+    kind: str
+    after: int = 0
+    """How many steps of training went well before."""
+    led_to: Node | None = None
+    """What an underflow made of the zero."""
+
+    @property
+    def operands(self) -> list[Any]:
+        return [self.tape.value(each) for each in self.tape.inputs(self.node)]
+
+    @property
+    def bad(self) -> int:
+        """How many entries are not finite, or were lost."""
+        lost = vanished(self.tape, self.node) if self.kind == UNDERFLOW else ~np.isfinite(self.tape.value(self.node))
+        return int(np.sum(lost))
+
+
+def trouble_of(tape: Tape) -> Trouble | None:
+    """The first operation of a step that is to blame for a loss, a gradient or an update that is not finite; None
+    where all of these are. Infinities that come to nothing, such as those of a mask, are let be."""
+    ends = [end for end in _ends(tape) if _bad(tape, end)]
+    reached, stack = set[Node](), ends
+    while stack:
+        node = tape.source(stack.pop())
+        if node not in reached:
+            reached.add(node)
+            stack.extend(each for each in tape.inputs(node) if not tape.is_leaf(node) and _bad(tape, each))
+    data = {leaf for _, leaf in tape.cells.values()}
+    masks = set[Node]()
+    for node in sorted(reached, key=lambda each: each.id):
+        value = tape.value(node)
+        entry = first_bad(value)
+        assert entry is not None
+        if tape.is_leaf(node):
+            if node in data or np.any(np.isnan(value)):
+                return Trouble(tape, node, entry, GIVEN)
+            masks.add(node)
+            continue
+        sources = [tape.source(each) for each in tape.inputs(node) if _bad(tape, each)]
+        if all(each in masks for each in sources) and sources:
+            if np.any(np.isnan(value)):
+                return Trouble(tape, node, entry, MASKED)
+            masks.add(node)
+        elif not sources or _is_new(tape, node, entry):
+            return _classified(tape, node, entry)
+    return None
+
+
+def _ends(tape: Tape) -> list[Node]:
+    """What has to be finite: the loss, the gradients of what is trained, and what the update makes of that."""
+    if not tape.roots:  # the step failed on its way
+        return list(tape.records)
+    leaves = [leaf for _, leaf in tape.cells.values() if leaf.requires_grad]
+    after = [cell.node for cell, _ in tape.cells.values() if id(cell.node.value) in tape.producers]
+    return [tape.loss, *(tape.cotangents[leaf] for leaf in leaves if leaf in tape.cotangents), *after]
+
+
+def _bad(tape: Tape, node: Node) -> bool:
+    return first_bad(tape.value(node)) is not None
+
+
+def first_bad(array: Any) -> tuple[int, ...] | None:
+    """The first entry that is not finite."""
+    if array.dtype.kind != "f" or bool(np.all(np.isfinite(array))):
+        return None
+    place = int(np.flatnonzero(~np.isfinite(array))[0])
+    return tuple(int(i) for i in np.unravel_index(place, array.shape))
+
+
+def _is_new(tape: Tape, node: Node, entry: tuple[int, ...]) -> bool:
+    """Whether an elementwise operation is given finite numbers at an entry, whatever it is given at others."""
+    assert node.op is not None
+    if node.op.kind != "elementwise":
+        return False
+    given = [tape.value(each) for each in tape.inputs(node)]
+    return all(np.isfinite(each[entry] if each.shape == node.shape else each).all() for each in given)
+
+
+def _classified(tape: Tape, node: Node, entry: tuple[int, ...]) -> Trouble:
+    found = Trouble(tape, node, entry, UNDEFINED)
+    wide = _run(tape, node, widest(node))
+    if wide is not None and np.isfinite(wide[entry]):
+        return replace(found, kind=OVERFLOW)
+    if np.isinf(tape.value(node)[entry]):
+        moved = [_run(tape, node, widest(node), by) for by in (NUDGE, -NUDGE)]
+        if all(each is not None and np.isinf(each[entry]) for each in moved):
+            return replace(found, kind=OVERFLOW)
+    lost = _lost_before(tape, node, entry)
+    if lost is not None:
+        where = np.flatnonzero(vanished(tape, lost))[0]
+        at = tuple(int(i) for i in np.unravel_index(where, lost.shape))
+        return replace(found, node=lost, entry=at, kind=UNDERFLOW, led_to=node)
+    return found
+
+
+def _lost_before(tape: Tape, node: Node, entry: tuple[int, ...]) -> Node | None:
+    """The first operation that lost a small number to 0, of those that made a 0 which a node was given."""
+    stack: list[tuple[Node, tuple[int, ...] | None]] = [(node, entry)]
+    seen, found = set[Node](), []
+    while stack:
+        made, at = stack.pop()
+        for each in map(tape.source, tape.inputs(made)):
+            value = tape.value(each)
+            here = at if value.shape == made.shape and made.op is not None and made.op.kind == "elementwise" else None
+            part = value if here is None else value[here]
+            if each in seen or tape.is_leaf(each) or value.dtype.kind != "f" or not np.any(part == 0):
+                continue
+            seen.add(each)
+            lost = vanished(tape, each)
+            if np.any(lost if here is None else lost[here]):
+                found.append(each)
+            stack.append((each, here))
+    return min(found, key=lambda each: each.id, default=None)
+
+
+def vanished(tape: Tape, node: Node) -> Any:
+    """At which entries a result is 0 only because the number is too small for its dtype."""
+    value = tape.value(node)
+    zero = value == 0
+    wide = _run(tape, node, widest(node)) if np.any(zero) and value.dtype.kind == "f" else None
+    if wide is None or wide.shape != value.shape:
+        return np.zeros(node.shape, bool)
+    return zero & (wide != 0) & (np.abs(wide) < np.finfo(value.dtype).smallest_subnormal)
+
+
+def widest(node: Node) -> Any:
+    """The dtype to compute a value in once more. Products of matrices are quick only in float64."""
+    assert node.op is not None
+    return np.longdouble if node.op.kind in ("elementwise", "reduce") or node.dtype.itemsize > 4 else np.float64
+
+
+def _run(tape: Tape, node: Node, dtype: Any, moved: float = 0.0) -> Any:
+    """The value of a node computed in another dtype, its operands moved by a share of their size."""
+    given = [tape.value(each) for each in tape.inputs(node)]
+    wide = [each.astype(dtype) if each.dtype.kind == "f" else each for each in given]
+    if moved:
+        wide = [each + moved * np.maximum(1, np.abs(each)) if each.dtype.kind == "f" else each for each in wide]
+    assert node.op is not None
+    try:
+        with np.errstate(all="ignore"):
+            return node.op.value(np, *wide, **node.params)
+    except (TypeError, ValueError):  # a rule that is for its own dtypes alone
+        return None
