@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 import typer.core
@@ -191,14 +191,41 @@ def doctor(
             raise typer.Exit(FAILED)
 
 
-def _examined(command: str, script: Path, arguments: list[str], steps: int | None) -> Run:
+@app.command()
+def landscape(
+    script: Annotated[Path, typer.Argument(help="A Python file that trains.")],
+    arguments: Arguments = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop the script after so many backward passes.")] = None,
+    directions: Annotated[
+        Literal["path", "random"], typer.Option(help="The plane that holds most of the path, or a random one.")
+    ] = "path",
+    resolution: Annotated[int, typer.Option(min=3, help="Points along each axis.")] = 31,
+    html: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("landscape.html"),
+) -> None:
+    """Run a script and draw the loss around its path: a plane in the sizes of filters, the spectrum of the Hessian."""
+    with _failing("landscape"):
+        from .doctor.trail import Trailed, surveyed
+        from .view import needed
+
+        needed("contourpy", "a map of the loss")
+        run = _examined("landscape", script, arguments or [], steps, Trailed)
+        if sys.stderr.isatty():
+            typer.echo("glassgrad: measuring ...", err=True)
+        found = surveyed(run, title=f"The loss around {script}", directions=directions, resolution=resolution)
+        found.show()
+        _written(found.html, html)
+        _end(run)
+
+
+def _examined(command: str, script: Path, arguments: list[str], steps: int | None, watch: Any = None) -> Run:
     """A script watched from its first step to its last; what it raised is printed."""
+    from .doctor.rounds import Rounds
     from .doctor.script import watched
 
     if not script.is_file():
         what = "is a folder" if script.is_dir() else "is not there"
         _misused(command, f"{script} {what}", "name a Python file")
-    run = watched(script, arguments, steps)
+    run = watched(script, arguments, steps, watch or Rounds)
     if run.error is not None and not isinstance(run.error, KeyboardInterrupt):
         typer.echo(run.traceback(), err=True, nl=False)
     return run

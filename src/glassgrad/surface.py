@@ -66,7 +66,7 @@ class Spectrum:
     high: float
     """The largest."""
     zero: float
-    """Those nearer to zero than this cannot be told from it, for the accuracy of the numbers."""
+    """Those nearer to zero than this cannot be told from it."""
 
     @property
     def negative(self) -> float:

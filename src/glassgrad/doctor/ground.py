@@ -24,6 +24,8 @@ ROOM = 4e8
 OUTLYING = 3.0
 """An outlier is so many times as large as the root mean square of all eigenvalues. Random symmetric matrices end at 2
 (Wigner), covariances of as many random samples as there are dimensions at 2.83 (Marchenko and Pastur)."""
+APART = 0.01
+"""Random vectors don't tell eigenvalues from zero that are smaller than this share of the largest."""
 KNOWN = 0.01
 """An eigenvalue is known when its error is below this share of it."""
 LITTLE = 1e-3
@@ -38,6 +40,8 @@ class Bend:
     gradient: Any
     least: Any
     """The direction of the least curvature."""
+    noise: float
+    """Curvatures nearer to zero than this can't be told from it."""
 
 
 def bend(patient: Patient, batches: Sequence[Any], seconds: float, seed: int) -> Bend | None:
@@ -57,14 +61,13 @@ def bend(patient: Patient, batches: Sequence[Any], seconds: float, seed: int) ->
 
     single = any(p.dtype.itemsize < 8 for p in patient.parameters)
     made = _whole if len(gradient) <= WHOLE else _sampled
-    spectrum, least = made(
-        times, len(gradient), 100 * float(np.finfo(np.float32 if single else float).eps), seconds, seed
-    )
+    noise = 100 * float(np.finfo(np.float32 if single else np.float64).eps)
+    spectrum, least = made(times, len(gradient), noise, seconds, seed)
     if not np.isfinite(spectrum.values).all():
         return None
     rows = np.zeros((2, len(used)))
     rows[:, used] = gradient, least
-    return Bend(spectrum, *rows)
+    return Bend(spectrum, rows[0], rows[1], noise * max(abs(spectrum.low), abs(spectrum.high)))
 
 
 def _used(patient: Patient, batch: Any) -> Any:
@@ -106,7 +109,7 @@ def _sampled(times: Product, size: int, noise: float, seconds: float, seed: int)
     values, weights = np.concatenate([r.values for r in runs]), np.concatenate([r.weights for r in runs]) / vectors
     surest = runs[0]
     known = surest.values[surest.errors < KNOWN * np.abs(surest.values)]
-    return _told(values, weights, known, size, False, noise), least
+    return _told(values, weights, known, size, False, max(noise, APART)), least
 
 
 def _told(values: Any, weights: Any, known: Any, size: int, exact: bool, noise: float) -> Spectrum:
@@ -161,7 +164,7 @@ def stands(losses: Callable[[Any], float], at: Any, found: Bend, gained: float) 
     if seen.flat:
         return (
             VALLEY,
-            f"{still}, and no curvature is clearly below zero; {100 * seen.flat:.0f} % of the directions are flat",
+            f"{still}, and no curvature is below zero; {100 * seen.flat:.0f} % of the directions are flat",
         )
     all_of_them = (
         f"all {seen.size} eigenvalues are above zero" if seen.exact else "no eigenvalue that was found is below zero"

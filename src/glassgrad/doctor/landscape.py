@@ -3,8 +3,9 @@
 Example:
     >>> import glassgrad as gg
     >>> from glassgrad import nn
-    >>> from glassgrad.doctor.landscape import Trail, landscape
+    >>> from glassgrad.doctor.landscape import landscape
     >>> from glassgrad.doctor.patient import Patient
+    >>> from glassgrad.doctor.trail import Trail
     >>> gg.manual_seed(0)  # doctest: +ELLIPSIS
     <...>
     >>> x = gg.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
@@ -24,7 +25,7 @@ Example:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,6 @@ from .patient import Patient, drawing
 from .plane import Filters, beside, filters, principal_directions, random_direction, shadows
 from .probe import norm
 
-MOST, LEAST = 60, 8
-"""Snapshots of a path: at most, and, of a large net, at least."""
-ROOM = 4e8
-"""Bytes that they may take."""
 COARSEST = 9
 """The lowest resolution that a lack of time leads to."""
 PLANES = ("path", "random")
@@ -63,46 +60,6 @@ class Landscape(Surface):
         from ..view.surface_html import write
 
         return write(self, path)
-
-
-class Trail:
-    """Snapshots of weights along a training of unknown length: a few, spread evenly, the first and the last among them.
-
-    Args:
-        most: how many; fewer of a large net. When there are more, every second one is dropped, and from then on only
-            every second step is looked at.
-    """
-
-    def __init__(self, most: int = MOST) -> None:
-        self.most = most
-        self.path: list[Any] = []
-        self.steps: list[int] = []
-        self.taken = 0
-        """Steps that were told of."""
-        self._every = 1
-
-    def take(self, cells: Iterable[Any]) -> None:
-        """The weights before the next step."""
-        if self.taken % self._every == 0:
-            self._keep(cells)
-            fits = max(LEAST, int(ROOM / max(1, self.path[-1].nbytes)))
-            if len(self.path) >= max(2, min(self.most, fits)):
-                self.path, self.steps, self._every = self.path[::2], self.steps[::2], 2 * self._every
-        self.taken += 1
-
-    def end(self, cells: Iterable[Any]) -> None:
-        """The weights after the last step."""
-        if not self.steps or self.steps[-1] != self.taken:
-            self._keep(cells)
-
-    def _keep(self, cells: Iterable[Any]) -> None:
-        self.path.append(row(cells))
-        self.steps.append(self.taken)
-
-
-def row(cells: Iterable[Any]) -> Any:
-    """All numbers of some tensors, one after another, as they are now."""
-    return np.concatenate([cell.detach().numpy().ravel() for cell in cells])
 
 
 class Losses:
@@ -144,7 +101,7 @@ def landscape(
 
     Args:
         patient: whose loss it is. Nothing of it is changed.
-        path: snapshots of its parameters, each all their numbers in a row: see `Trail`.
+        path: snapshots of its parameters, each all their numbers in a row: see `trail`.
         steps: how many steps had been taken at each snapshot; counted from 0 if None.
         directions: "path" for the plane that holds most of the path's movement: its principal components, seen from
             the end. "random" for two directions that have nothing to do with the path, whose filters are each as large

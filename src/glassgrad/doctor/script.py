@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import ArgumentError
 from ..explain.script import Run, run_script, run_text
 from .check import Diagnosis, diagnosis
+from .patient import Patient
 from .rounds import Rounds
 
 ALL = sys.maxsize
@@ -33,9 +34,11 @@ def examine(
     return diagnosed(watched(path, arguments, steps), trial)
 
 
-def watched(path: str | Path, arguments: Sequence[str] = (), steps: int | None = None) -> Run:
+def watched(
+    path: str | Path, arguments: Sequence[str] = (), steps: int | None = None, watch: type[Rounds] = Rounds
+) -> Run:
     """A script's run, watched but not diagnosed yet."""
-    return run_script(path, arguments, steps or ALL, Rounds)
+    return run_script(path, arguments, steps or ALL, watch)
 
 
 def examine_text(text: str, name: str, *, steps: int | None = None, trial: int | None = None) -> Diagnosis:
@@ -45,6 +48,14 @@ def examine_text(text: str, name: str, *, steps: int | None = None, trial: int |
 
 def diagnosed(run: Run, trial: int | None = None) -> Diagnosis:
     """What is wrong with the training that a run has seen."""
+    patient = patient_of(run)
+    made = diagnosis(patient, trial, lenient=run.error is not None)
+    made.run = run
+    return made
+
+
+def patient_of(run: Run) -> Patient:
+    """Who took the steps that a run has seen. Raises ArgumentError if there were none."""
     assert isinstance(run.watch, Rounds)
     patient = run.watch.patient()
     if isinstance(run.error, KeyboardInterrupt) and patient is None:
@@ -59,6 +70,4 @@ def diagnosed(run: Run, trial: int | None = None) -> Diagnosis:
         if run.elsewhere:
             fix = f"its {run.elsewhere} backward passes ran in other threads: train in the main thread"
         raise ArgumentError(f"{run.path} never called backward()", fix=fix)
-    made = diagnosis(patient, trial, lenient=run.error is not None)
-    made.run = run
-    return made
+    return patient

@@ -9,6 +9,15 @@ from dataclasses import dataclass
 
 from .lines import number
 
+FACTORS = (
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+)
+"""Round numbers within a power of ten, about equal factors apart."""
+
 
 def ticks(low: float, high: float, most: int = 7) -> list[float]:
     """Round numbers from low to high: at most so many."""
@@ -22,10 +31,10 @@ def ticks(low: float, high: float, most: int = 7) -> list[float]:
 
 
 def decades(low: float, high: float, most: int = 14) -> list[float]:
-    """Round numbers from low to high by equal factors: 1, 2, 5, 10, 20, 50, as many of them as may be."""
+    """Round numbers from low to high by about equal factors, such as 1, 2, 5, 10, 20, 50: as many of them as may be."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     found: list[float] = []
-    for factors, every in (((1, 2, 5), 1), ((1, 3), 1), ((1,), 1), ((1,), 2), ((1,), 5)):
+    for factors, every in (*((each, 1) for each in FACTORS), ((1.0,), 2), ((1.0,), 5), ((1.0,), 20)):
         places = [factor * 10.0**power for power in range(first, last + 1, every) for factor in factors]
         found = [float(f"{place:.6g}") for place in places if low <= place <= high]
         if len(found) <= most:

@@ -215,4 +215,5 @@ def _colours(count: int) -> str:
 
 
 def _safe(text: str) -> str:
-    return html.escape(clean(text))
+    """A text that is nothing but text, and that does not end a line before a percent sign."""
+    return html.escape(clean(text)).replace(" %", "\u00a0%")

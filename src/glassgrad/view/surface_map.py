@@ -101,14 +101,23 @@ def _path(surface: Surface, x: Axis, y: Axis) -> list[str]:
     dots = [tag("circle", cx=cx, cy=cy, r=2.2, class_="stop") for cx, cy in places[1:-1]]
     ends = [tag("circle", cx=x1, cy=y1, r=5.0, class_="end"), _label("end", x1, y1)]
     if len(places) > 1:
-        ends += [tag("circle", cx=x0, cy=y0, r=5.0, class_="start"), _label("start", x0, y0)]
+        ends += [
+            tag("circle", cx=x0, cy=y0, r=5.0, class_="start"),
+            _label("start", x0, y0, below=math.hypot(x1 - x0, y1 - y0) < 40),
+        ]
     drawn = line(places)
     return [tag("path", d=drawn, class_="halo"), tag("path", d=drawn, class_="path"), *dots, *ends]
 
 
-def _label(text: str, x: float, y: float) -> str:
+def _label(text: str, x: float, y: float, below: bool = False) -> str:
     right = x > LEFT + SIDE - 60
-    return words(text, x + (-10 if right else 10), y - 8, class_="label", text_anchor="end" if right else "start")
+    return words(
+        text,
+        x + (-10 if right else 10),
+        y + (20 if below else -8),
+        class_="label",
+        text_anchor="end" if right else "start",
+    )
 
 
 def _legend(heights: Sequence[float]) -> list[str]:

@@ -78,8 +78,8 @@ def of_spectrum(surface: Surface) -> list[str]:
     how = "all are known" if seen.exact else "as random vectors see them"
     told = [
         f"The Hessian has {seen.size:,} eigenvalues, from {number(seen.low, 3)} to {number(seen.high, 3)} ({how}).",
-        f"Negative curvature: {share(seen.negative)} of the directions. Flat, as far as the numbers are exact: "
-        f"{share(seen.flat)}.",
+        f"Negative curvature: {share(seen.negative)} of the directions. Flat, nearer to zero than "
+        f"{number(seen.zero, 2)}: {share(seen.flat)}.",
     ]
     if seen.outliers:
         count, rest = len(seen.outliers), "" if len(seen.outliers) <= FEW else ", …"
