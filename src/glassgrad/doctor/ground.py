@@ -123,17 +123,22 @@ def _told(values: Any, weights: Any, known: Any, size: int, exact: bool, noise: 
 
 
 def fall(losses: Callable[[Any], float], at: Any, direction: Any) -> float:
-    """How low the loss gets when one goes along a direction for as long as it falls, at most as far as the weights are
-    large; each step is as long as all before."""
+    """How low the loss gets when one goes along a direction for as long as it falls, at most as far as the weights, or
+    weights of 1, are large; each step is as long as all before."""
     unit = direction / (norm(direction) or 1.0)
     lowest = here = losses(at)
-    length = (norm(at) or 1.0) * 2.0**-14
+    length = reach(at) * 2.0**-14
     for _ in range(15):
         found = losses(at + length * unit)
         if not found <= lowest + 1e-6 * abs(here):
             break
         lowest, length = min(lowest, found), 2 * length
     return lowest
+
+
+def reach(at: Any) -> float:
+    """How large the weights are, or weights of 1 would be."""
+    return max(norm(at), float(np.sqrt(len(at))))
 
 
 def stands(losses: Callable[[Any], float], at: Any, found: Bend, gained: float) -> tuple[str, str]:
@@ -146,27 +151,27 @@ def stands(losses: Callable[[Any], float], at: Any, found: Bend, gained: float) 
         gained: by how much the training has lowered the loss.
     """
     here, seen = losses(at), found.spectrum
-    little = LITTLE * (gained if gained > 0 else abs(here))
-    share = f"{100 * LITTLE:g} % of " + ("what the training has gained" if gained > 0 else "the loss")
+    stuck = gained <= LITTLE * abs(here)
+    little = LITTLE * (abs(here) if stuck else gained)
+    share = f"{100 * LITTLE:g} % of " + ("itself" if stuck else "what the training has gained")
     down = fall(losses, at, -found.gradient)
     if here - down > little:
         return SLOPE, f"against the gradient the loss falls from {here:.4g} to {down:.4g}"
     still = f"against the gradient the loss falls by less than {share}"
-    bent = max(abs(seen.low), abs(seen.high)) * norm(at) ** 2 / 2
+    bent = max(abs(seen.low), abs(seen.high)) * reach(at) ** 2 / 2
     if bent <= 1e-6 * abs(here) or not bent:
         return FLAT, f"{still}, and no curvature is larger than {max(abs(seen.low), abs(seen.high)):.2g}"
-    if seen.negative or (seen.low < 0 and -seen.low > seen.high * 1e-3):
+    if seen.low < -found.noise:
         lower = min(fall(losses, at, sign * found.least) for sign in (1.0, -1.0))
-        where = f"along the direction of the least curvature, {seen.low:.3g},"
-        if here - lower > little:
-            return SADDLE, f"{still}, but {where} it falls from {here:.4g} to {lower:.4g}"
-        return "", f"{still}, and {where} it falls by less than that, too"
-    if seen.flat:
-        return (
-            VALLEY,
-            f"{still}, and no curvature is below zero; {100 * seen.flat:.0f} % of the directions are flat",
-        )
-    all_of_them = (
-        f"all {seen.size} eigenvalues are above zero" if seen.exact else "no eigenvalue that was found is below zero"
-    )
-    return MINIMUM, f"{still}, and {all_of_them}, the least is {seen.low:.3g}"
+        if here - lower > max(3 * (here - down), 1e-5 * abs(here)):
+            along = (
+                f"along the direction of the least curvature, {seen.low:.3g}, it falls from {here:.4g} to {lower:.4g}"
+            )
+            return SADDLE, f"{still}, but {along}"
+        if stuck:
+            return SADDLE, f"{still}, and the least curvature is {seen.low:.3g}, known to {found.noise:.1g}"
+        return "", f"{still}, and along the direction of the least curvature, {seen.low:.3g}, it hardly falls either"
+    if seen.low <= found.noise:
+        return VALLEY, f"{still}, and no curvature is below zero; {100 * seen.flat:.0f} % of the directions are flat"
+    known = f"all {seen.size} eigenvalues are" if seen.exact else "no eigenvalue that was found is not"
+    return MINIMUM, f"{still}, and {known} above zero, the least is {seen.low:.3g}"

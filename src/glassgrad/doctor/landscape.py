@@ -172,7 +172,7 @@ class _Survey:
                 f"After {steps[count]} steps weights are not finite. The path ends at the last ones that are, after "
                 f"{steps[count - 1]} steps."
             )
-        small = self.path[0].size * count <= 1e7
+        small = np.size(self.path[0]) * count <= 1e7
         return steps[:count], np.stack(self.path[:count]).astype(np.float64 if small else np.float32)
 
     def _fit(self, stops: int) -> None:
@@ -212,7 +212,8 @@ class _Survey:
 
     def _plane(self, axes: list[Any], places: Any, moves: Any) -> Plane | None:
         across, up = self._window(places, len(axes))
-        steps = [axis * self.filters.scale for axis in axes]
+        scale = self.filters.scale
+        steps = [axis * scale for axis in axes]
         losses = [
             [self.losses(self.end + sum(a * step for a, step in zip((x, y), steps, strict=False))) for x in across]
             for y in up

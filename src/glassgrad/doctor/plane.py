@@ -24,58 +24,41 @@ STRAIGHT = 1e-9
 
 @dataclass
 class Filters:
-    """What the weights of a net are filters of: rows of matrices, output channels of kernels.
-
-    Tensors of fewer than two dimensions are each one group. A bias is measured in the size of the filters that it is
-    added to.
+    """What the weights of a net are filters of: rows of matrices, output channels of kernels. A tensor of fewer than
+    two dimensions, such as a bias, is one group as a whole.
     """
 
     group: Any
     """For each weight, the number of its group."""
     sizes: Any
     """The size of each group."""
-    scale: Any
-    """For each weight, in what it is measured."""
     real: Any
     """For each weight, whether it is of a filter: not of a bias or of a norm's factors."""
     count: int
     """How many filters there are."""
+
+    @property
+    def scale(self) -> Any:
+        """For each weight, in what it is measured: the size of its group."""
+        return self.sizes[self.group]
 
 
 def filters(patient: Patient, weights: Any) -> Filters:
     """The filters of a patient, with the sizes that they have at these weights."""
     cells = patient.parameters
     ends = list(itertools.accumulate((cell.numel() for cell in cells), initial=0))
-    group, sizes, scale = np.zeros(ends[-1], np.int64), [], np.zeros(ends[-1])
-    real, first, rows_of = np.zeros(ends[-1], bool), 0, dict[int, Any]()
+    group, real, sizes, first = np.zeros(ends[-1], np.int64), np.zeros(ends[-1], bool), [], 0
     for cell, begin, end in zip(cells, ends, ends[1:], strict=False):
         matrix = cell.ndim > 1
         rows = max(1, cell.shape[0]) if matrix else 1
         own = np.repeat(np.arange(rows), (end - begin) // rows)
         lengths = np.sqrt(np.bincount(own, np.square(weights[begin:end], dtype=np.float64), rows))
         least = SMALLEST * float(np.sqrt(np.mean(lengths**2))) or 1.0
-        rows_of[id(cell)] = lengths = np.maximum(lengths, least)
-        group[begin:end], scale[begin:end], real[begin:end] = own + first, lengths[own], matrix
-        sizes.append(lengths)
+        group[begin:end], real[begin:end] = own + first, matrix
+        sizes.append(np.maximum(lengths, least))
         first += rows
-    places = {id(cell): slice(begin, end) for cell, begin, end in zip(cells, ends, ends[1:], strict=False)}
-    for bias, added_to in _biases(patient).items():
-        scale[places[bias]] = np.sqrt(sum(rows_of[each] ** 2 for each in added_to))
     count = len(np.unique(group[real] if real.any() else group))
-    return Filters(group, np.concatenate(sizes), scale, real if real.any() else ~real, count)
-
-
-def _biases(patient: Patient) -> dict[int, list[int]]:
-    """By a bias, the matrices of its module that have a row for each of its entries."""
-    known = {id(cell) for cell in patient.parameters}
-    found = {}
-    for module in patient.model.modules():
-        own = [p for _, p in module.named_parameters(recurse=False) if id(p) in known]
-        for bias in (p for p in own if p.ndim == 1):
-            matrices = [id(p) for p in own if p.ndim > 1 and p.shape[0] == bias.shape[0]]
-            if matrices:
-                found[id(bias)] = matrices
-    return found
+    return Filters(group, np.concatenate(sizes), real if real.any() else ~real, count)
 
 
 def random_direction(known: Filters, random: Any) -> Any:
