@@ -10,7 +10,10 @@ from ..probe import Probe
 from ..remedies import fresh_start
 from ..rule import Suspicion, rule
 
-FOLLOWS = ("zero gradient", "vanishing gradients", "too low a rate", "no overfitting of one batch", "flat place")
+FOLLOWS = (
+    "zero gradient", "vanishing gradients", "dead rectifiers", "too low a rate", "no overfitting of one batch",
+    "flat place",
+)  # fmt: skip
 
 
 @rule("zero start", explains=FOLLOWS)

@@ -16,7 +16,7 @@ LEARNS = ("too low a rate", "no overfitting of one batch", "flat place")
 """What follows where parameters do not learn."""
 
 
-@rule("parameters outside of the optimizer", explains=LEARNS)
+@rule("parameters outside of the optimizer", explains=(*LEARNS, "unused parameters"))
 def outside(probe: Probe) -> Iterator[Suspicion]:
     """The model has parameters that want a gradient and that no group of the optimizer holds."""
     held = {id(p) for p in probe.patient.parameters}
