@@ -9,6 +9,7 @@ import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.doctor import check
 from glassgrad.doctor.loop import Loop
+from glassgrad.doctor.script import examine
 from glassgrad.nn import functional as F
 
 RANGE = "labels out of range"
@@ -216,3 +217,35 @@ def test_healthy_targets(kind):
     silent(patient(net, lambda y, t: (1 - y * t).relu().mean(), (x, truth * 2 - 1)), RANGE)
     silent(patient(net, nn.PoissonNLLLoss(), (x, truth * 7)), RANGE)
     silent(patient(net, nn.MSELoss(), [(x, truth), (x, truth + 2)]), RANGE)
+
+
+SCRIPT = """
+import glassgrad as gg
+from glassgrad import nn, optim
+
+gg.manual_seed(0)
+x, y = gg.randn(96, 8), gg.arange(96) % 5
+{wrong}
+net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 5))
+opt = optim.Adam(net.parameters(), lr=0.01)
+for at in range(0, 96, 16):
+    opt.zero_grad()
+    said = net(x[at : at + 16])
+    loss = {loss}
+    loss.backward()
+    opt.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["nn.functional.cross_entropy(said, y[at : at + 16])", "nn.CrossEntropyLoss()(said, y[at : at + 16]) + 0.0 * at"],
+)
+@pytest.mark.parametrize(("wrong", "label"), [("y = y + 1", 5), ("y[40] = 9", 9), ("y[40] = -1", -1)])
+def test_a_script_that_fails_with_a_label(tmp_path, wrong, label, loss):
+    path = tmp_path / "training.py"
+    path.write_text(SCRIPT.format(wrong=wrong, loss=loss))
+    d = examine(path, trial=20)
+    assert d.findings[0].fault == RANGE
+    assert dict(d.findings[0].evidence)["label"] == label
+    assert d.findings[0].where.line.endswith("training.py:13 in <module>")

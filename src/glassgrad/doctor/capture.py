@@ -190,7 +190,8 @@ class Capture:
         return replace(before, model=model, optimizer=rule, loop=None, seed=fn.get_rng_state())
 
     def failed(self, calls: list[Call]) -> None:
-        """A step that raised an error takes the place of all others: its model, and its loss if it came so far."""
+        """A step that raised an error comes first, of those before it only what is of its form: its model, and its
+        loss if it came so far."""
         found = [(call, call.of) for call in calls if isinstance(call.of, Module) and has_parameters(call.of)]
         if not found or not self.start.has(found[-1][1]):
             return
@@ -198,7 +199,11 @@ class Capture:
         loss = next((call for call in reversed(calls) if main.result is not None and call.takes(main.result)), None)
         known = None if loss is None else Known(self._copied(loss), main.result)
         targets = None if known is None or loss is None else own(known.targets(loss))
-        self.form, self.batches = Called(self.start, called, known), [main.batch(targets)]
+        before = self.form if isinstance(self.form, Called) and self.form.called is called else None
+        if before is not None and main.result is None:  # it did not come to its loss
+            known = before.known
+        others = self.batches if before is not None and (before.known is None) == (known is None) else []
+        self.form, self.batches = Called(self.start, called, known), [main.batch(targets), *others]
 
     def _copied(self, call: Call) -> Call:
         return Call(self.start.of(call.of), call.args, call.named)

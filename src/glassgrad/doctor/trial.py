@@ -34,7 +34,7 @@ def tried(probe: Probe, remedy: Remedy) -> Proof:
             before = plain.train(probe.steps)
             end, new = remedy.measure(plain), remedy.measure(treated)
             holds = _clearly(end, new)
-    except (GlassgradError, ArithmeticError, ValueError, AttributeError) as error:
+    except (GlassgradError, ArithmeticError, ValueError, AttributeError, TypeError) as error:
         said = f"the steps with it failed: {error.args[0] if error.args else type(error).__name__}"
         return Proof(remedy.measured, () if probe.fails else tuple(probe.losses), (), False, said)
     said = f"{remedy.measured} after {probe.steps} steps: {end:.4g} as it was, {new:.4g} with the remedy"

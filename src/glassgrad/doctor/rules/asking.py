@@ -50,6 +50,13 @@ def loss_of(patient: Patient, predictions: Any, targets: Any) -> float:
     return refusal(patient, predictions, targets)[0]
 
 
+def line_of(patient: Patient, error: Exception | None) -> str:
+    """The user's line that an error is of: that of the loop that it ended, or of a loss and a model of the user's."""
+    if patient.loop is None:
+        return str(getattr(error, "place", ""))
+    return next((each[8:] for each in patient.loop.ended.splitlines() if each.startswith("  line: ")), "")
+
+
 def near(a: float, b: float) -> bool:
     return abs(a - b) <= 1e-4 * max(1.0, abs(a), abs(b))
 

@@ -16,7 +16,7 @@ from ...tensor import Tensor
 from ..patient import Batch, Patient, answered, answers
 from ..probe import Probe
 from ..rule import Remedy, Suspicion, rule
-from .asking import Classes, classes, heard, loss_of, maker, near, refusal, said, takes
+from .asking import Classes, classes, heard, line_of, loss_of, maker, near, refusal, said, takes
 
 RARE = 0.05
 """A share of labels so small that they are mistakes rather than classes."""
@@ -112,7 +112,7 @@ def _outside(probe: Probe, patient: Patient, y: Any, t: Any, known: Classes | No
     number = next(n for n, each in enumerate(held) if np.isin(each, bad).any())
     row = tuple(int(i) for i in np.argwhere(np.isin(held[number], bad))[0])
     raised = probe.error if probe.failed else errors.get(int(held[number][row]))
-    return Wrong(known, values, counts, bad, number, row, getattr(raised, "place", ""))
+    return Wrong(known, values, counts, bad, number, row, line_of(patient, raised))
 
 
 def _indices(probe: Probe, wrong: Wrong) -> Suspicion:
@@ -193,7 +193,7 @@ def _refused(patient: Patient, predictions: Tensor, targets: Tensor) -> Iterator
             shape = tuple(targets.shape)
             yield Suspicion(
                 f"the loss refuses targets of shape {shape} and dtype {targets.numpy().dtype}",
-                Place(module="the targets", line=getattr(error, "place", "")),
+                Place(module="the targets", line=line_of(patient, error)),
                 {"rows": float(len(targets)), "axes of the targets": float(targets.ndim)},
                 str(error.args[0]).splitlines()[0] if error.args else "",
                 (Remedy(text, lambda patient, change=change: changed(patient, change)),),  # type: ignore[misc]
@@ -274,10 +274,9 @@ def _by_error(probe: Probe) -> Iterator[Suspicion]:
         return
     label, count = int(found[1]), int(found[2])
     row = re.search(r"index \((\d+)", text)
-    line = re.search(r"^  line: (.*)$", text, re.MULTILINE)
     yield Suspicion(
         f"a label is {label}, and there are {count} classes, 0 to {count - 1}",
-        Place(module="the targets", line=line[1] if line else "", entry=(int(row[1]),) if row else None),
+        Place(module="the targets", line=line_of(probe.patient, probe.error), entry=(int(row[1]),) if row else None),
         {"label": float(label), "classes": float(count)},
         f"{count} outputs are the classes 0 to {count - 1}: the step that met this label failed",
     )

@@ -1,54 +1,144 @@
-"""Modules in the wrong mode."""
+"""Modules in the wrong mode: trained as in evaluation, or asked as in training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from ...findings import Place
+from ...engine.trace import flatten
+from ...findings import NOTE, Place
 from ...nn import Module
-from ...tensor import Tensor
-from ..patient import Patient, drawing
-from ..probe import Probe
+from ..loop import Loop, Seen
+from ..patient import Patient
+from ..probe import Probe, rms
 from ..rule import Remedy, Suspicion, rule
-from .losses import said
+from .asking import said
 
 
-def differs(probe: Probe, module: str) -> bool:
-    """Whether a module does something else in training than in evaluation."""
-    one, other = probe.patient.copy(), probe.patient.copy()
-    inner = other.model.get_submodule(module)
-    inner.training = not inner.training
-    with drawing(one.seed):
-        a = said(one)[0]
-    with drawing(one.seed):
-        b = said(other)[0]
-    return not np.array_equal(np.asarray(a.detach()), np.asarray(b.detach()), equal_nan=True)
-
-
-@rule("evaluation mode")
+@rule("evaluation mode", explains=("gradient noise",))
 def evaluating(probe: Probe) -> Iterator[Suspicion]:
     """Modules that are trained in evaluation mode, where they do something else than in training."""
-    off = [n for n, m in probe.patient.model.named_modules() if not m.training and _innermost(m)]
-    if not off or not isinstance(said(probe.patient.copy())[0], Tensor):
+    model, loop = probe.patient.model, probe.patient.loop
+    off = [name for name, module in model.named_modules() if not module.training and not _frozen(model, name)]
+    wrong = [name for name in off if differs(probe, name)] if off and differs(probe, *off) else []
+    if wrong:
+        yield _trained(wrong, _seen(loop, wrong[0]), (Remedy("call model.train() before the training steps", _train),))
+    elif loop is not None:
+        later = [name for name, seen in loop.evaluating.items() if _lasting(loop, seen) and _acts(probe, name)]
+        later = [name for name in later if not _frozen(model, name)]
+        if later:
+            yield _trained(later, loop.evaluating[later[0]], ())
+    yield from _still(probe)
+
+
+@rule("training mode in evaluation")
+def asked(probe: Probe) -> Iterator[Suspicion]:
+    """Modules that are in training mode while predictions are made apart from training."""
+    loop = probe.patient.loop
+    if loop is None:
         return
-    wrong = [name for name in off if differs(probe, name)]
+    asked = {
+        name: seen for name, seen in loop.training.items() if seen.times > 1 or seen.first > 1
+    }  # one: a first look
+    wrong = [name for name in asked if _acts(probe, name)]
     if not wrong:
         return
-
-    def train(patient: Patient) -> None:
-        patient.model.train()
-
+    seen = asked[wrong[0]]
+    learning, known = probe.patient.copy(), probe.patient.copy()
+    learning.model.train()
+    known.model.eval()
+    answers = _said(learning), _said(known)
+    apart = sum(rms(a - b) for a, b in zip(*answers, strict=True)) / max(sum(map(rms, answers[1])), 1e-30)
+    drawn = [name for name in wrong if _draws(probe.patient.model, name)]
+    why = "dropout drops, so that an input gets another answer each time" if drawn else ""
+    if len(drawn) < len(wrong):
+        why += (
+            "; " * bool(why) + "batch norm takes mean and deviation of the rows that it happens to see, and keeps them"
+        )
     yield Suspicion(
-        f"{len(wrong)} modules are trained in evaluation mode",
-        Place(module=wrong[0]),
-        {"modules": float(len(wrong))},
-        "model.eval() was called and not undone: dropout drops nothing, and batch norm uses old statistics",
-        (Remedy("call model.train() before the training steps", train),),
+        f"predictions are made in training mode, in which {len(wrong)} modules act differently",
+        Place(module=wrong[0], line=seen.place.line),
+        {"predictions": float(seen.times), "first in step": float(seen.first), "change of a prediction": apart},
+        f"{why}: call model.eval() before predictions, and model.train() before the next training step",
+        also=tuple(Place(module=name, line=asked[name].place.line) for name in wrong[1:]),
+    )
+
+
+def differs(probe: Probe, *names: str) -> bool:
+    """Whether modules do something else in training than in evaluation."""
+    one, other = probe.patient.copy(), probe.patient.copy()
+    for name in names:
+        module = other.model.get_submodule(name)
+        module.training = not module.training
+    return any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(_said(one), _said(other), strict=True))
+
+
+def _trained(wrong: list[str], seen: Seen | None, remedies: tuple[Remedy, ...]) -> Suspicion:
+    since = f" from step {seen.first} on" if seen is not None and seen.first > 1 else ""
+    evidence = {"modules": float(len(wrong))}
+    if seen is not None:
+        evidence |= {"first in step": float(seen.first), "steps": float(seen.times)}
+    return Suspicion(
+        f"{len(wrong)} modules are trained in evaluation mode{since}",
+        Place(module=wrong[0], line="" if seen is None else seen.place.line),
+        evidence,
+        "model.eval() was called and not undone: dropout drops nothing, and batch norm uses old statistics; call "
+        "model.train() before the training steps",
+        remedies,
         also=tuple(Place(module=name) for name in wrong[1:]),
     )
 
 
-def _innermost(module: Module) -> bool:
-    return not list(module.children())
+def _train(patient: Patient) -> None:
+    patient.model.train()
+
+
+def _still(probe: Probe) -> Iterator[Suspicion]:
+    """Statistics for evaluation that training never moves."""
+    for name, module in probe.patient.model.named_modules():
+        if (
+            getattr(module, "running_mean", None) is not None
+            and getattr(module, "momentum", None) == 0.0
+            and module.training
+        ):
+            yield Suspicion(
+                f"the running statistics of {name} never change: its momentum is 0",
+                Place(module=name),
+                {"momentum": 0.0},
+                "in evaluation it uses the mean 0 and the deviation 1 that it began with, whatever training has seen",
+                weight=NOTE,
+            )
+            return
+
+
+def _lasting(loop: Loop, seen: Seen) -> bool:
+    """Whether most steps since the first time were taken so."""
+    return 2 * seen.times > loop.backwards - seen.first + 1
+
+
+def _seen(loop: Loop | None, name: str) -> Seen | None:
+    return None if loop is None else loop.evaluating.get(name)
+
+
+def _acts(probe: Probe, name: str) -> bool:
+    """Whether a module that a loop has seen is one of the patient's, and acts differently in another mode."""
+    return name in dict(probe.patient.model.named_modules()) and differs(probe, name)
+
+
+def _frozen(model: Module, name: str) -> bool:
+    """Whether a module is in evaluation mode on purpose: the model is not, and the module is not to learn."""
+    own = list(model.get_submodule(name).parameters())
+    return model.training and bool(own) and not any(p.requires_grad for p in own)
+
+
+def _draws(model: Module, name: str) -> bool:
+    """Whether a module has nothing to learn or to keep: what acts differently then does so at random."""
+    module = model.get_submodule(name)
+    return not [*module.parameters(), *module.buffers()]
+
+
+def _said(patient: Patient) -> list[Any]:
+    """The predictions for the first batch, as arrays."""
+    return [tensor.detach().numpy() for tensor in flatten(said(patient)[0])]

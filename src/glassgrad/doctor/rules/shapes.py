@@ -16,7 +16,7 @@ from ...tensor import Tensor
 from ..patient import Ending, Patient, answers
 from ..probe import Probe, Site
 from ..rule import Remedy, Suspicion, rule
-from .asking import afterwards, heard, loss_of, near, refusal, said
+from .asking import afterwards, heard, line_of, loss_of, near, refusal, said
 
 FOLLOWS = ("too low a rate", "no overfitting of one batch", "flat place", "gradient noise")
 TOO_LARGE = (
@@ -88,7 +88,7 @@ def _refused(patient: Patient, predictions: Tensor, targets: Tensor) -> Iterator
     ours, theirs = tuple(predictions.shape), tuple(targets.shape)
     yield Suspicion(
         f"the loss refuses predictions of shape {ours} with targets of shape {theirs}",
-        Place(module="the targets", line=getattr(error, "place", "")),
+        Place(module="the targets", line=line_of(patient, error)),
         {"predictions": float(math.prod(ours)), "targets": float(math.prod(theirs))},
         "there is one target for each prediction, but on another axis",
         (Remedy(f"predictions.reshape({theirs}) before the loss", _reshape),),
