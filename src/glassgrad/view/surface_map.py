@@ -32,11 +32,10 @@ def levels(plane: Plane, path: Sequence[float]) -> tuple[list[float], bool]:
     known = np.array([each for row in plane.losses for each in row if math.isfinite(each)])
     top = max([float(np.quantile(known, 0.9)), *(each for each in path if math.isfinite(each))])
     low = float(known.min())
-    if top > 0 and low > -0.01 * top:
-        low = max(low, DEEPEST * top)
-        if top / low >= 8:
-            return decades(low, top), True
-    return ticks(low, top, 12) if top > low else [low], False
+    found, log = ticks(low, top, 12) if top > low else [low], False
+    if top > 0 and low > -0.01 * top and top >= 8 * max(low, DEEPEST * top):
+        found, log = decades(max(low, DEEPEST * top), top), True
+    return [each for each in found if each > low] or found, log
 
 
 def shades(count: int, stops: Sequence[str]) -> list[str]:
