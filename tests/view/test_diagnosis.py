@@ -11,8 +11,6 @@ from rich.cells import cell_len
 from rich.console import Console
 from tests.view.nets import HOSTILE
 
-import glassgrad as gg
-from glassgrad import nn
 from glassgrad.findings import NOTE, Examination, Finding, Place, Proof
 from glassgrad.view import diagnosis_html, diagnosis_text
 from glassgrad.view import json as view_json
@@ -362,39 +360,3 @@ def test_json_and_back(name, tmp_path):
     assert isinstance(again, Examination)
     assert repr(again) == repr(ALL[name]), "nan is not equal to itself, but written alike"
     assert not re.search(r"\b(?:NaN|Infinity)\b", path.read_text(encoding="utf-8"))
-
-
-# -- what the doctor gives ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def diagnosed():
-    gg.manual_seed(0)
-    layers = [each for _ in range(8) for each in (nn.Linear(16, 16), nn.Sigmoid())]
-    net = nn.Sequential(*layers, nn.Linear(16, 1))
-    batch = gg.randn(32, 16), gg.randn(32, 1)
-    return gg.doctor.check(net, nn.MSELoss(), batch, optimizer=gg.optim.SGD(net.parameters(), lr=0.1), steps=30)
-
-
-def test_a_diagnosis_gives_what_was_examined(diagnosed):
-    report = diagnosed.report
-    assert report.findings == tuple(diagnosed.findings)
-    assert report.parameters == 8 * (16 * 16 + 16) + 17
-    assert (report.model, report.optimizer, report.batches, report.steps) == ("Sequential", "SGD", 1, 30)
-    assert len(report.losses) == 31, "before each step, and after the last"
-    assert "numbers that are not finite" in report.looked_for
-    assert set(report.looked_for) <= set(gg.doctor.RULES)
-    line = diagnosed.findings[0].where.line
-    assert "gg.doctor.check(net" in report.sources[line], "the user's line as it is written"
-
-
-def test_a_diagnosis_is_shown_and_written(diagnosed, tmp_path, capsys):
-    diagnosed.show()
-    said = capsys.readouterr().out
-    assert "vanishing gradients" in said
-    assert "\x1b" not in said, "the standard output is a pipe here"
-    page = diagnosed.html(tmp_path / "page.html", title="Eight sigmoids").read_text(encoding="utf-8")
-    assert "<title>Eight sigmoids</title>" in page
-    read = view_json.read(diagnosed.json(tmp_path / "page.json"))
-    assert read == diagnosed.report
-    assert "vanishing gradients" in diagnosed._repr_html_()

@@ -6,16 +6,16 @@ import linecache
 import re
 from collections.abc import Sequence
 
-from ..findings import Examination, Finding
+from ..findings import FAULT, Examination, Finding
 from .probe import Probe
 
 
 def report_of(probe: Probe, findings: Sequence[Finding], looked_for: Sequence[str]) -> Examination:
-    """All of an examination that a view shows."""
+    """All of an examination that a view shows: faults before notes."""
     patient, loop = probe.patient, probe.patient.loop
     stopped = _words(probe.error) if probe.failed else loop.ended if loop is not None else ""
     return Examination(
-        findings=tuple(findings),
+        findings=tuple(sorted(findings, key=lambda finding: finding.weight != FAULT)),
         model=type(patient.model).__name__,
         optimizer=type(patient.optimizer).__name__,
         parameters=sum(each.before.size for each in probe.weights),
@@ -25,7 +25,7 @@ def report_of(probe: Probe, findings: Sequence[Finding], looked_for: Sequence[st
         losses=() if probe.failed else tuple(probe.losses),
         watched=tuple(loop.losses) if loop is not None else (),
         looked_for=tuple(looked_for),
-        stopped=stopped,
+        stopped=stopped.partition("\n")[0],
         sources=sources(findings),
     )
 
@@ -43,6 +43,6 @@ def _source(line: str) -> str:
 
 
 def _words(error: Exception | None) -> str:
-    """An error by its class and the first line of what it says."""
-    said = str(error).strip().partition("\n")[0]
+    """An error by its class and what it says."""
+    said = str(error).strip()
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ArgumentError
@@ -51,6 +52,7 @@ def diagnosed(run: Run, trial: int | None = None) -> Diagnosis:
     patient = patient_of(run)
     made = diagnosis(patient, trial, lenient=run.error is not None)
     made.run = run
+    made.report = replace(made.report, title=f"The doctor on {run.path.name}")
     return made
 
 
