@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ from ..tensor import Tensor, wrap
 
 Tensors = Tensor | Sequence[Tensor]
 Seeds = Tensor | Sequence[Tensor | None] | None
+
+LISTENERS: list[Callable[[Sequence[Tensor], Mapping[Node, Node]], None]] = []
+"""Told of every backward pass: what it began from, and the gradients, which are not in `.grad` yet."""
 
 
 def backward(
@@ -60,6 +63,11 @@ def backward(
         [x.node for x in outputs], seeds, targets,
         keep_graph=create_graph if retain_graph is None else retain_graph, create_graph=create_graph,
     )  # fmt: skip
+    if STATE.tracer is not None:
+        before = list(LISTENERS)
+        STATE.tracer.guards.append(lambda: before == LISTENERS)
+    for listener in tuple(LISTENERS):
+        listener(outputs, found)
     owned = set(seeds)  # a Node that one cell shows must not be put into another: writing one would spoil the other
     for node, g in found.items():
         cell = targets.get(node) if targets is not None else None

@@ -111,7 +111,9 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if STATE.tracer is not None or STATE.observer is not None or self.failed:  # what is recorded runs as it is
-            return self.function(*args, **kwargs)
+            found = self.function(*args, **kwargs)
+            self.warm = self.warm or STATE.tracer is None
+            return found
         if self.last is not None and not kwargs:
             found = self.last.run(args)
             if found is not MISS:
@@ -286,6 +288,8 @@ class Plan:
             self.whole = not (self.unbound or made.argument_updates or made.deferred)
             self.quick = Quick(self, binding, kinds)
             self.run = self.quick.call
+        for alarm in made.alarms:
+            alarm.counted = lambda: self.calls
         self.tracing, self.compiling = tracing, time.perf_counter() - start
         """Seconds that it took."""
 
@@ -298,6 +302,13 @@ class Plan:
         """Put into ``.grad`` what says that the gradients stay inside."""
         for cell in self.trace.grads:
             cell._grad = gradient_inside(cell)
+
+    def ring(self) -> int:
+        """Call who waits for it; after how many runs in all somebody wants to be called next."""
+        for alarm in self.trace.alarms:
+            if self.calls >= alarm.due:
+                alarm.due = self.calls + max(1, alarm.action())
+        return min(alarm.due for alarm in self.trace.alarms)
 
     def _interpreted(self, tensors: Sequence[Tensor]) -> Any:
         """One call by the reference."""
@@ -315,7 +326,10 @@ class Plan:
             with Undisturbed():
                 self.interpreted += 1
                 self.mark()
-                return self.finish(outputs, tensors)
+                found = self.finish(outputs, tensors)
+                if made.alarms:
+                    self.ring()
+                return found
 
     def finish(self, outputs: list[Any], tensors: Sequence[Tensor]) -> Any:
         """Put the arrays of a run where they belong: results, then rebound cells, then rebound arguments."""

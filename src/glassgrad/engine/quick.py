@@ -41,7 +41,7 @@ class Quick:
             "execute": engine.alone or (lambda *_: engine.execute()), "launch": binding.launch, "finish": plan.finish,
             "ABSENT": ABSENT, "read": self.read, "complete": plan.complete, "lock": plan.lock, "NOTHING": {},
             "Undisturbed": Undisturbed,
-            "seen": -1, "refs": 0, "array_refs": 0, "calls": 0,
+            "alarm": self.alarm, "due": 1, "seen": -1, "refs": 0, "array_refs": 0, "calls": 0,
         }  # fmt: skip
         exec("\n".join(["def call(args):", *("    " + line for line in self._lines())]), self.names)
         self.call: Callable[[Sequence[Any]], Any] = self.names["call"]
@@ -99,6 +99,10 @@ class Quick:
         self.names[f"v{number}"] = read.now()
         return True
 
+    def alarm(self) -> None:
+        """It has run as often as somebody waits for."""
+        self.names["due"] = self.plan.ring()
+
     # -- the text ---------------------------------------------------------------------------------------------------
 
     def _lines(self) -> list[str]:
@@ -115,7 +119,9 @@ class Quick:
             lines += [f"    {line}" for line in _miss([f"m is not h{place} and not take({place}, m)"])]
         looks = [line for number in range(len(self.plan.trace.inspections)) for line in self._inspection(number)]
         lines += [f"    {line}" for line in [*self._guards(), *looks, *self._run()]]  # of what is of the right kind
-        return [*lines, f"{'' if self.plan.whole else '    '}return {self._returned()}"]
+        last = ["if calls >= due:", "    alarm()"] if self.plan.trace.alarms else []
+        last.append(f"return {self._returned()}")
+        return [*lines, *(f"{'' if self.plan.whole else '    '}{line}" for line in last)]
 
     def _one_or_two(self, given: list[str]) -> list[str]:
         """Which arguments must be one tensor, and which must not."""
@@ -151,7 +157,9 @@ class Quick:
         if any(cell.tensor._base is not None for cell in self.binding.cells):
             return [*lines, "cells()"]  # what a view shows is taken again for every call
         held = []
-        for number, cell in enumerate(cell for cell in self.binding.cells if cell.changed):
+        own = [alarm.own for alarm in self.plan.trace.alarms]
+        shared = [cell for cell in self.binding.cells if cell.changed and not any(cell.tensor is t for t in own)]
+        for number, cell in enumerate(shared):
             self.names[f"c{number}"] = cell
             held.append(f"refcount(c{number}.node) > refs or refcount(c{number}.array) > array_refs")
         return [*lines, *(["if " + " or ".join(held) + ":", "    cells()"] if held else [])]

@@ -22,7 +22,7 @@ from ..tensor import Tensor, wrap
 from .locks import Undisturbed
 from .newborn import Newborn, is_cell
 from .reads import Read, Reading
-from .traced import REARRANGING, Inspection, Option, Slot, Step, Trace, symbol
+from .traced import REARRANGING, Alarm, Inspection, Option, Slot, Step, Trace, symbol
 
 
 class Cold(TraceError):
@@ -45,6 +45,7 @@ class Tracer:
         self.modules: dict[int, Any] = {}
         self.optimizers: dict[int, Any] = {}
         self.checks: list[tuple[Any, Callable[[Any], object]]] = []
+        self.alarms: list[Alarm] = []
 
     # -- what dispatch and the cells tell ---------------------------------------------------------------------------
 
@@ -286,6 +287,7 @@ def _finish(
         inspections=inspections,
         watched=watched,
         reads=reads,
+        alarms=tracer.alarms,
     )
     return made, sharing
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,24 @@ class Option:
 
 
 @dataclass(eq=False)
+class Alarm:
+    """Somebody who looks in now and then, when a step has run."""
+
+    action: Callable[[], int]
+    """Says after how many runs more it wants to be called again."""
+    own: Tensor
+    """Is its alone: nobody else keeps what it holds, so that a run need not look for them."""
+    due: int = 1
+    """Called when the step has run as often as that."""
+    counted: Callable[[], int] = field(default=lambda: 0)
+
+    @property
+    def runs(self) -> int:
+        """How often the step has run."""
+        return self.counted()
+
+
+@dataclass(eq=False)
 class Trace:
     """What a traced step is: steps in order, what goes in, what comes out."""
 
@@ -61,6 +79,7 @@ class Trace:
     """The value that each Slot stands for."""
     deferred: list[tuple[Callable[..., Any], Any, Any]]
     guards: list[Callable[[], bool]]
+    """The trace is good as long as they hold; asked when `CHANGES` has another count."""
     groups: list[Any]
     """Parameter groups that were read."""
     modules: list[Any]
@@ -72,6 +91,7 @@ class Trace:
     """Which of `values` are indices that the step computes, and how each is checked when it has run."""
     reads: list[Any]
     """What the user's functions read outside of all tensors (`reads.Read`)."""
+    alarms: list[Alarm]
 
 
 @dataclass(frozen=True)
