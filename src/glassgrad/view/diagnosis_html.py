@@ -100,7 +100,10 @@ def _further(also: Sequence[Place]) -> str:
 
 
 def _table(given: Sequence[tuple[str, str]]) -> str:
-    lines = "".join(f'<tr><th scope="row">{said(name)}</th><td>{said(value)}</td></tr>' for name, value in given)
+    name_of, value_of = 'scope="row" style="text-align:left;font-weight:normal"', 'style="text-align:right"'
+    lines = "".join(
+        f"<tr><th {name_of}>{said(name)}</th><td {value_of}>{said(value)}</td></tr>" for name, value in given
+    )
     return f"<table><tbody>{lines}</tbody></table>"
 
 
@@ -115,7 +118,8 @@ def _figure(given: Sequence[Course], more: str = "") -> str:
     if not drawn:
         return f"<p>{said(words)}</p>" if words else ""
     scrolled = f'<div style="overflow-x:auto">{drawn}</div>'
-    return f"<figure>{scrolled}<figcaption>{said(' '.join(filter(None, (words, more))))}</figcaption></figure>"
+    told = said(" ".join(filter(None, (words, more))))
+    return f'<figure style="margin:8px 0 0">{scrolled}<figcaption>{told}</figcaption></figure>'
 
 
 def _words(given: Sequence[Course]) -> str:
