@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .. import functions as fn
 from ..autograd import grad
+from ..errors import GlassgradError
+from ..optim import SGD
 from .patient import Patient, drawing
 from .probe import norm
 
@@ -20,11 +23,7 @@ def hessian_of(patient: Patient, batch: Sequence[Any] | None = None) -> tuple[Pr
     """What multiplies a vector with the Hessian of the loss on a batch, by the parameters of the optimizer in one row;
     and the gradient, in float64. B. Pearlmutter, "Fast exact multiplication by the Hessian" (1994).
     """
-    one = patient.copy()
-    cells = [p for p in one.parameters if p.requires_grad]
-    with drawing(one.seed):
-        slopes = grad(one.value(batch or one.batches[0]), cells, create_graph=True, allow_unused=True)
-    used = [(p, g) for p, g in zip(cells, slopes, strict=True) if g is not None]
+    used = _slopes(patient.copy(), batch)
     sizes = [p.numel() for p, _ in used]
     curved = [(p, g) for p, g in used if g.requires_grad]
 
@@ -44,7 +43,33 @@ def hessian_of(patient: Patient, batch: Sequence[Any] | None = None) -> tuple[Pr
     return times, np.concatenate([g.detach().numpy().ravel().astype(np.float64) for _, g in used])
 
 
-def spectrum(times: Product, size: int, steps: int = 40, seed: int = 0) -> tuple[Any, Any]:
+def _slopes(one: Patient, batch: Sequence[Any] | None) -> list[tuple[Any, Any]]:
+    """The optimizer's parameters that the loss depends on, with their gradients, in the optimizer's order."""
+    cells = [p for p in one.parameters if p.requires_grad]
+    with drawing(one.seed):
+        slopes = grad(one.value(batch or one.batches[0]), cells, create_graph=True, allow_unused=True)
+    return [(p, g) for p, g in zip(cells, slopes, strict=True) if g is not None]
+
+
+@dataclass(frozen=True)
+class Ritz:
+    """What `lanczos` knows of a matrix."""
+
+    values: Any
+    """Its eigenvalues, ascending: approximate ones, the ends best."""
+    weights: Any
+    """The share of the spectrum that each stands for, as the random vector sees it."""
+    errors: Any
+    """How far each is from an eigenvalue, at most."""
+    basis: list[Any] = field(repr=False)
+    parts: Any = field(repr=False)
+
+    def vector(self, place: int) -> Any:
+        """The eigenvector of the value at this place, of length 1."""
+        return sum(part * each for part, each in zip(self.parts[:, place], self.basis, strict=True))
+
+
+def lanczos(times: Product, size: int, steps: int = 40, seed: int = 0) -> Ritz:
     """Eigenvalues of a symmetric matrix and their weights, by Lanczos with full reorthogonalisation: the ends of the
     spectrum first come right; of a matrix of at most ``steps`` rows all of them.
 
@@ -67,12 +92,41 @@ def spectrum(times: Product, size: int, steps: int = 40, seed: int = 0) -> tuple
     count = len(diagonal)
     tri = np.diag(diagonal) + np.diag(beside[: count - 1], 1) + np.diag(beside[: count - 1], -1)
     values, vectors = np.linalg.eigh(tri)
-    return values, vectors[0] ** 2
+    return Ritz(values, vectors[0] ** 2, np.abs(length * vectors[-1]), basis, vectors)
 
 
-def sharpness(patient: Patient, steps: int = 20) -> float:
-    """The largest curvature on the first batch."""
-    times, gradient = hessian_of(patient)
+def spectrum(times: Product, size: int, steps: int = 40, seed: int = 0) -> tuple[Any, Any]:
+    """The eigenvalues that `lanczos` finds, and their weights."""
+    found = lanczos(times, size, steps, seed)
+    return found.values, found.weights
+
+
+def headroom(patient: Patient, steps: int = 20) -> float | None:
+    """By which factor all rates of gradient descent could grow until steps overshoot: at 1 they just do not.
+
+    On a curvature of h plain descent converges below a rate of 2 / h; with momentum m and dampening d below
+    2 (1 + m) / ((1 - d) h), with Nesterov's momentum below 2 (1 + m) / ((1 + 2 m) h): where the roots of its recurrence
+    leave the unit circle. With a rate for each group h is the largest eigenvalue of R^(1/2) H R^(1/2), which has the
+    rates on the diagonal of R. None for rules that are no gradient descent, and where no curvature is positive.
+    """
+    if type(patient.optimizer) is not SGD:
+        return None
+    one = patient.copy()
+    try:
+        used = {id(p) for p, _ in _slopes(one, None)}
+        times, gradient = hessian_of(patient)
+    except GlassgradError:  # an operation without a second derivative
+        return None
     if not len(gradient) or not math.isfinite(norm(gradient)):
-        return 0.0
-    return float(spectrum(times, len(gradient), steps)[0][-1])
+        return None
+    rates, decays = [], []
+    for group in one.optimizer.param_groups:
+        m = float(group["momentum"])
+        stretched = (1 + 2 * m if group["nesterov"] else 1 - float(group["dampening"]) * (m > 0)) / (1 + m)
+        for p in (p for p in group["params"] if id(p) in used):
+            rates.append(np.full(p.numel(), float(group["lr"]) * stretched))
+            decays.append(np.full(p.numel(), float(group["weight_decay"])))
+    root, decay = np.sqrt(np.concatenate(rates)), np.concatenate(decays)
+    with np.errstate(all="ignore"):
+        highest = float(spectrum(lambda v: root * (times(root * v) + decay * root * v), len(root), steps)[0][-1])
+    return 2 / highest if highest > 0 and math.isfinite(highest) else None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from .. import nn
 from ..dispatch import no_grad
 from ..nn import Module
+from ..optim import Optimizer
 from .patient import Patient, drawing
 from .probe import Probe
 from .rule import Remedy
@@ -121,3 +125,37 @@ def wider_start(factor: float = 10.0) -> Remedy:
                     p.mul_(factor)
 
     return Remedy(f"begin with weights {factor:g} times as large", apply)
+
+
+def own_rate(probe: Probe, factors: Mapping[str, float]) -> Remedy:
+    """Another rate for some parameters, by name: theirs times a factor, or the others' where theirs is 0."""
+    rates = probe.rates
+    usual = float(np.median([each for each in rates.values() if each > 0] or [0.0]))
+    new = {name: rates[name] * factor if rates[name] else usual for name, factor in factors.items()}
+
+    def apply(patient: Patient) -> None:
+        named = {id(p): name for name, p in zip(rates, patient.parameters, strict=True)}
+        for group in list(patient.optimizer.param_groups):
+            ours = [p for p in group["params"] if named[id(p)] in new]
+            if not ours:
+                continue
+            lr = float(np.median([new[named[id(p)]] for p in ours]))
+            if all(p.ndim < 2 or named[id(p)] in new for p in group["params"]):
+                group["lr"] = lr  # with the biases that go with them
+            else:
+                _apart(patient.optimizer, group, {id(p) for p in ours}, lr)
+
+    said = ", ".join(f"{lr:.2g} for {name}" for name, lr in list(new.items())[:3])
+    more = f" and {len(new) - 3} more" if len(new) > 3 else ""
+    return Remedy(f"a group with a rate of its own: {said}{more}", apply)
+
+
+def _apart(optimizer: Optimizer, group: dict[str, Any], ours: set[int], lr: float) -> None:
+    """Some parameters of a group in one of their own; what the optimizer remembers of them stays."""
+    keys = [key for key in ("params", "param_names") if key in group]
+    inside = [id(p) in ours for p in group["params"]]
+    other = {key: value for key, value in group.items() if key not in keys}
+    for key in keys:
+        other[key] = [each for each, own in zip(group[key], inside, strict=True) if own]
+        group[key] = [each for each, own in zip(group[key], inside, strict=True) if not own]
+    optimizer.param_groups.append({**other, "lr": lr})

@@ -5,6 +5,8 @@ Where one of these files imports another, the rules of the other look first.
 
 from . import (  # noqa: I001 - the order counts
     loops as loops,
+    labels as labels,
+    norms as norms,
     numbers as numbers,
     modes as modes,
     starts as starts,
@@ -20,4 +22,5 @@ from . import (  # noqa: I001 - the order counts
     places as places,
     rates as rates,
     noise as noise,
+    fit as fit,
 )

@@ -1,0 +1,102 @@
+"""Noise of gradients: how far those of single batches lie apart, against what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import functions as fn
+from ..autograd import grad
+from ..errors import GlassgradError
+from ..tensor import Tensor
+from .patient import Batch, Patient, answered, answers, drawing
+
+PARTS = 16
+"""Into how many parts a batch is split at most, and how many batches are looked at."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the gradients of parts of some rows say of their mean."""
+
+    common: float
+    """The squared size of the mean gradient, as the parts let one estimate it; at 0 they have nothing in common."""
+    apart: float
+    """The sum of the variances of one row's gradient: the trace of its covariance."""
+
+    @property
+    def scale(self) -> float:
+        """The batch of which noise and signal are equal: S. McCandlish, J. Kaplan, D. Amodei, "An Empirical Model of
+        Large-Batch Training" (2018), the simple noise scale."""
+        return self.apart / self.common if self.common > 0 else float("inf")
+
+
+def rows_of(batch: Sequence[Any]) -> int | None:
+    """How many rows a batch has: the common length of its tensors; None where they have none."""
+    parts = [*batch[:-1], answers(batch[-1])]
+    if any(not isinstance(each, Tensor) or not each.ndim for each in parts) or getattr(batch, "named", None):
+        return None
+    lengths = {len(each) for each in parts}
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def of_rows(batch: Sequence[Any], pick: Callable[[Tensor], Tensor]) -> Batch:
+    """A batch of other rows."""
+    *inputs, targets = batch
+    return Batch((*map(pick, inputs), answered(targets, pick(answers(targets)))))
+
+
+def split(batch: Sequence[Any], parts: int = PARTS, least: int = 1) -> list[Batch]:
+    """A batch's rows in parts of equal length, the rest left out; empty where it has too few or none."""
+    rows = rows_of(batch)
+    size = 0 if rows is None else max(least, rows // parts)
+    if rows is None or rows < 2 * size:
+        return []
+    return [of_rows(batch, lambda t, at=at: t[at * size : (at + 1) * size]) for at in range(rows // size)]  # type: ignore[misc]
+
+
+def merged(batches: Sequence[Sequence[Any]]) -> Batch:
+    """One batch of the rows of several."""
+    inputs = (fn.cat(list(each), 0) for each in zip(*(batch[:-1] for batch in batches), strict=True))
+    targets = fn.cat([answers(batch[-1]) for batch in batches], 0)
+    return Batch((*inputs, answered(batches[0][-1], targets)))
+
+
+def gradients(patient: Patient, batches: Sequence[Sequence[Any]]) -> Any:
+    """The gradient of each batch at the same weights, a row each: (batches, parameters)."""
+    one = patient.copy()
+    cells = [p for p in one.parameters if p.requires_grad]
+    found = []
+    for batch in batches:
+        with drawing(one.seed):
+            slopes = grad(one.value(batch), cells, allow_unused=True)
+        found.append(np.concatenate([np.zeros(p.numel()) if g is None else g.numpy().ravel() for p, g in zip(
+            cells, slopes, strict=True)]))  # fmt: skip
+    return np.array(found, np.float64)
+
+
+def noise_of(slopes: Any, rows: int) -> Noise:
+    """The noise of gradients of parts of so many rows each: unbiased, by the sizes of single ones and of their mean."""
+    count = len(slopes)
+    mean = slopes.mean(0)
+    variance = float(np.sum((slopes - mean) ** 2)) / (count - 1)
+    return Noise(float(mean @ mean) - variance / count, variance * rows)
+
+
+def measured(patient: Patient) -> tuple[Noise, int] | None:
+    """The noise of the gradient of a patient as it stands and the rows that a step sees; None where rows are unknown,
+    or where a part of a batch cannot be computed by itself."""
+    batches = patient.batches[:PARTS]
+    rows = rows_of(batches[0])
+    if rows is None:
+        return None
+    parts = [b for b in batches if rows_of(b) == rows] if len(batches) > 3 else split(batches[0], least=2)
+    if len(parts) < 2:
+        return None
+    try:
+        return noise_of(gradients(patient, parts), rows_of(parts[0]) or 1), rows
+    except (GlassgradError, ValueError, RuntimeError):
+        return None

@@ -1,0 +1,147 @@
+"""Losses that run away or swing for another reason than the rate: a loss without a floor, steps that go uphill."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...autograd import grad
+from ...dispatch import no_grad
+from ...errors import GlassgradError
+from ...findings import Place
+from ...tensor import Tensor
+from ..courses import level
+from ..patient import Patient, drawing
+from ..probe import Probe, norm
+from ..rule import Remedy, Suspicion, rule
+from .rates import RISES, SWINGS, swings
+
+FAR = (1e2, 1e4, 1e6)
+"""How far predictions are moved to see whether a loss has a bound, against their size."""
+HEAVY, USUAL = 0.95, 0.9
+"""A momentum that is heavy, and the usual one."""
+
+
+def boundless(patient: Patient, sign: int) -> bool:
+    """Whether a loss goes on for ever when predictions follow its slope: downwards for -1, upwards for 1."""
+    one = patient.copy()
+    try:
+        with drawing(one.seed):
+            predictions: Any = one.predict(one.batches[0])
+            if not isinstance(predictions, Tensor) or predictions.dtype.kind != "f":
+                return False
+            free = predictions.detach().clone().requires_grad_()
+            loss = one.loss(free, one.batches[0][-1])
+            (slope,) = grad(loss, [free], allow_unused=True)
+    except (GlassgradError, ValueError, RuntimeError, TypeError):
+        return False
+    if slope is None or not norm(slope.numpy()):
+        return False
+    along = slope / float(np.abs(slope.numpy()).max())
+    size = 1 + float(np.abs(free.detach().numpy()).max())
+    with np.errstate(all="ignore"), no_grad():
+        moved = (free.detach() + along * (sign * size * c) for c in FAR)
+        near, far, farther = (sign * float(one.loss(each, one.batches[0][-1]).item()) for each in moved)
+    if not math.isfinite(far):
+        return far > 0
+    return far > near and (farther - far > 10 * (far - near) or farther == math.inf)
+
+
+def runs_down(losses: list[float]) -> bool:
+    """Whether a loss falls below zero, and no slower in the end than in the beginning."""
+    if len(losses) < 8:
+        return False
+    if not math.isfinite(losses[-1]):
+        return losses[-2] < min(0.0, losses[0])
+    quarter = len(losses) // 4
+    first, last = losses[0] - losses[quarter], losses[-1 - quarter] - losses[-1]
+    return losses[-1] < min(0.0, losses[0]) and last > 0 and last > 0.9 * first
+
+
+def uphill(probe: Probe) -> bool:
+    """Whether the first step goes along the gradient instead of against it."""
+    moved = [(w.after - w.before, w.gradient) for w in probe.weights if w.gradient is not None]
+    return sum(float(np.sum(np.asarray(step, np.float64) * g)) for step, g in moved) > 0
+
+
+@rule("diverging loss", explains=("too high a rate", "oscillating loss", "exploding gradients", "gradient noise"))
+def diverging(probe: Probe) -> Iterator[Suspicion]:
+    """The loss has no floor, or the steps go uphill, or it runs away whatever the rate."""
+    losses, start = probe.losses, probe.start
+    loop = probe.patient.loop
+    own = loop.losses if loop is not None and len(loop.losses) >= 20 else losses
+    grown = losses[-1] > start.mean + 2 * start.scatter or not math.isfinite(losses[-1])
+    if grown and uphill(probe) and boundless(probe.patient, 1):
+        yield _ascent(probe)
+    elif runs_down(losses) and own[-1] < own[0] and boundless(probe.patient, -1):
+        yield _floorless(probe)
+
+
+def _ascent(probe: Probe) -> Suspicion:
+    def turn(patient: Patient) -> None:
+        for group in patient.optimizer.param_groups:
+            if "maximize" in group:
+                group["maximize"] = False
+
+    asked = any(group.get("maximize") for group in probe.patient.optimizer.param_groups)
+    return Suspicion(
+        "the steps go uphill, and the loss grows without a bound",
+        Place(),
+        {"loss at the start": probe.start.mean, "loss at the end": probe.losses[-1]},
+        "the optimizer was made with maximize=True: it adds the gradient, which points to where the loss grows"
+        if asked
+        else "the update points along the gradient, to where the loss grows",
+        (Remedy("leave out maximize=True", turn),) if asked else (),
+    )
+
+
+def _floorless(probe: Probe) -> Suspicion:
+    def negate(patient: Patient) -> None:
+        loss = patient.loss
+        patient.loss = lambda predictions, targets: -loss(predictions, targets)
+
+    return Suspicion(
+        f"the loss falls below zero and on, to {probe.losses[-1]:.4g}: it has no floor",
+        Place(),
+        {"loss at the start": probe.start.mean, "loss at the end": probe.losses[-1]},
+        "the further the predictions go, the lower this loss is, so that the weights grow for ever: a sign is wrong, "
+        "or something that keeps the predictions finite is missing",
+        (Remedy("turn the sign of the loss round", negate, _size, "the size of the loss"),),
+    )
+
+
+def _size(patient: Patient) -> float:
+    return abs(float(patient.value(patient.batches[0]).item()))
+
+
+@rule("oscillating loss")
+def oscillating(probe: Probe) -> Iterator[Suspicion]:
+    """The loss swings, not for its rate but for a momentum that goes on long after the slope has turned."""
+    size, rises = swings(probe)
+    groups = probe.patient.optimizer.param_groups
+    heaviest = max(float(group.get("momentum", 0)) for group in groups)
+    if size < SWINGS / 2 or rises < RISES or heaviest <= HEAVY:
+        return
+
+    def lighten(patient: Patient) -> None:
+        for group in patient.optimizer.param_groups:
+            group["momentum"] = min(group["momentum"], USUAL)
+
+    yield Suspicion(
+        f"the loss moves by {size:.0%} of its level from one time to the next, {rises:.0%} of it upwards",
+        Place(),
+        {
+            "loss at the start": probe.start.mean,
+            "loss at the end": level(probe.losses, len(probe.patient.batches)),
+            "change from one time to the next against the level": size,
+            "share of the changes that is upwards": rises,
+            "momentum": heaviest,
+        },
+        f"with a momentum of {heaviest:g} a step is the sum of about {1 / max(1e-9, 1 - heaviest):.0f} gradients: it "
+        "goes on long after the slope has turned",
+        (Remedy(f"less momentum: {USUAL:g} instead of {heaviest:g}", lighten),),
+        sure=False,
+    )

@@ -1,0 +1,94 @@
+"""Layers that take other strides than the rest: their updates are tiny or huge against their weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...findings import Place
+from ..courses import level
+from ..probe import Probe
+from ..remedies import own_rate
+from ..rule import Suspicion, rule
+from .rates import fell, restless
+
+APART = 100.0
+"""By which factor a layer's stride differs from the median of the others to be told."""
+BARELY, WILDLY = 2e-5, 0.2
+"""Strides, as shares of the weights, below and above which a layer barely or wildly moves."""
+
+
+def others(strides: dict[str, float], name: str) -> float:
+    """The median stride of the other layers."""
+    rest = [stride for each, stride in strides.items() if each != name and stride > 0]
+    return float(np.median(rest)) if rest else math.nan
+
+
+def why(probe: Probe, name: str, stride: float, usual: float) -> str:
+    """Whether it is the rate of its group or its gradient."""
+    rates = probe.rates
+    rest = float(np.median([each for n, each in rates.items() if n != name]))
+    if not rest / 10 < rates[name] < rest * 10:
+        return f"its group has a rate of {rates[name]:.2g}, where that of the others is {rest:.2g}"
+    return (
+        f"with the same rate as the others it moves by {stride:.2g} of its size in a step, where they move by "
+        f"{usual:.2g}: its gradient does not fit the size of its weights"
+    )
+
+
+@rule("weights that barely move")
+def barely(probe: Probe) -> Iterator[Suspicion]:
+    """A layer that stands still while the others learn, and that lowers the loss if it is let."""
+    strides = probe.strides
+    gradient = {w.name for w in probe.weights if w.gradient is not None and np.any(w.gradient)}
+    slow = [
+        name for name, stride in strides.items()
+        if name in gradient and stride < BARELY and stride * APART < others(strides, name)
+    ]  # fmt: skip
+    moving = {name: stride for name, stride in strides.items() if name not in slow and stride > 0}
+    if not slow or not moving:
+        return
+    usual, worst = float(np.median(list(moving.values()))), min(slow, key=lambda name: strides[name])
+    factors = {n: usual / strides[n] if strides[n] else math.inf for n in slow}
+    yield Suspicion(
+        f"{worst} moves by {strides[worst]:.2g} of its size in a step, the others by {usual:.2g}",
+        Place(module=worst),
+        {
+            "update against weights": strides[worst],
+            "median of the others": usual,
+            "rate": probe.rates[worst],
+        },
+        why(probe, worst, strides[worst], usual),
+        tuple(own_rate(probe, {n: f * s for n, f in factors.items()}) for s in (1.0, 10.0, 0.1)),
+        sure=False,
+        also=tuple(Place(module=name) for name in slow if name != worst),
+    )
+
+
+@rule("weights that move wildly", explains=("too high a rate", "oscillating loss"))
+def wildly(probe: Probe) -> Iterator[Suspicion]:
+    """A layer that is thrown about while the others take usual steps, so that the loss grows or swings."""
+    first = {w.name: w.moved for w in probe.weights if w.name in probe.strides and 0 < w.moved < math.inf}
+    wild = [name for name, stride in first.items() if stride > WILDLY and stride > APART * others(first, name)]
+    if not wild:
+        return
+    if not restless(probe) and fell(probe) > 0.5:
+        return
+    worst = max(wild, key=lambda name: first[name])
+    usual = others(first, worst)
+    yield Suspicion(
+        f"{worst} moves by {first[worst]:.2g} of its size in a step, the others by {usual:.2g}",
+        Place(module=worst),
+        {
+            "update against weights": first[worst],
+            "median of the others": usual,
+            "rate": probe.rates[worst],
+            "loss at the end": level(probe.losses, len(probe.patient.batches)),
+        },
+        why(probe, worst, first[worst], usual),
+        tuple(own_rate(probe, {n: s * usual / first[n] for n in wild}) for s in (1.0, 0.1)),
+        sure=False,
+        also=tuple(Place(module=name) for name in wild if name != worst),
+    )
