@@ -46,7 +46,7 @@ LINES = {
     "backward": "loss.backward()",
     "step": "optimizer.step()",
 }
-OPTIMIZERS = ("SGD(net.parameters(), lr=0.05, momentum=0.9)", "Adam(net.parameters(), lr=0.01)")
+OPTIMIZERS = ("SGD(net.parameters(), lr=0.02, momentum=0.9)", "Adam(net.parameters(), lr=0.01)")
 
 
 def program(net, optimizer, order):

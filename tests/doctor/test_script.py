@@ -146,7 +146,7 @@ def test_the_patient_takes_the_steps_of_the_script(style):
     patient = rounds.patient()
     loop = patient.loop
     assert loop.backwards >= 6
-    assert len(patient.batches) >= 6
+    assert len(patient.batches) >= (3 if style == "lbfgs" else 6)
     mine, theirs = patient.copy().train(6)[:6], loop.losses[:6]
     if style == "lbfgs":  # which computes the loss more often than it steps
         assert set(mine) < set(loop.losses)

@@ -76,6 +76,12 @@ class Start:
         """The copy of a module, an optimizer or a parameter: made now, if there is none yet."""
         return deepcopy(what, self.memo)
 
+    def put(self, what: Any, made: Tensor) -> Tensor:
+        """Have something for the copy; what it is one of has to stay, so that nothing else gets its identity."""
+        self.memo[id(what)] = made
+        self.memo.setdefault(id(self.memo), []).append(what)
+        return made
+
     def has(self, what: Any) -> bool:
         return id(what) in self.memo
 
@@ -262,7 +268,7 @@ class Wholly:
         """A whole step; the parameters that it is the first to use join the model."""
         replay, names = Replay(visit.tape, [], visit.root), {}
         for place, node in replay.leaves.items():
-            cell = next((cell for cell, held in visit.tape.cells.values() if held is node), None)
+            cell = None if node.cell is None else node.cell()
             if not node.requires_grad or cell is None:
                 continue
             name = names[place] = visit.tape.records[node].name or visit.tape.symbols.text(node)
@@ -323,8 +329,7 @@ def _copied(start: Start, cell: Tensor, value: Any) -> Tensor:
     """A parameter as it was in the step that used it first."""
     if start.has(cell):
         return start.of(cell)  # type: ignore[no-any-return]
-    made = start.memo[id(cell)] = wrap(leaf(np.array(value), True))
-    return made
+    return start.put(cell, wrap(leaf(np.array(value), True)))
 
 
 def _rate(visit: Visit) -> float:

@@ -16,7 +16,7 @@ from ..dispatch import STATE
 from ..engine.trace import flatten
 from ..errors import here, is_users, line_of
 from ..explain.recording import unseen
-from ..explain.script import Run, Watch
+from ..explain.script import Run, Watch, forget, is_backward
 from ..explain.tape import Tape
 from ..findings import Place
 from ..graph import Node
@@ -34,6 +34,8 @@ MOMENTS = 100
 """Of how many steps the sizes of the layers' numbers are kept."""
 LONGEST = 1000
 """Of how many steps the rate is kept, where a schedule changes it."""
+CLOSELY, EVERY = 64, 16
+"""So many steps are watched closely, and after them every so manyth: a training under the doctor takes its time."""
 
 
 class Rounds(Watch):
@@ -43,15 +45,15 @@ class Rounds(Watch):
         self.loop, self.start = Loop(), Start()
         self.capture = Capture(self.start)
         self.clip_norm: float | None = None
-        self.broken: tuple[int, Tape] | None = None
+        self.broken: tuple[int, Tape | None] | None = None
         self.began: dict[int, tuple[Module, list[Node]]] = {}
         """The models that were copied, each with its parameters' nodes of then."""
         self.original: Optimizer | None = None
         """The optimizer that the patient's is a copy of."""
         self.rates: list[float] = []
         """Of the first group of that, step for step."""
-        self.used: dict[int, Tensor] = {}
-        """The gradients that a step has used, by the identity of their parameter."""
+        self.used: dict[int, tuple[Tensor, Tensor]] = {}
+        """The gradients that a step has used, each with its parameter, by that one's identity."""
         self.passes = 0
         """Backward passes since the last step."""
         self.doubt: tuple[Optimizer, Place] | None = None
@@ -59,12 +61,26 @@ class Rounds(Watch):
         self.idle: Visit | None = None
         """The last step that changed no weights."""
         self.bytes, self.stride = 0.0, 1
+        self.runs_of: dict[int, int] = {}
+        """How often a compiled step was called, by its identity."""
+        self.trains: dict[int, bool] = {}
+        """Whether a compiled step has a backward pass."""
         super().__init__(at_step)
 
     def _anew(self) -> None:
         super()._anew()
         self.calls: list[Call] = []
         self.optimizer: Optimizer | None = None
+        self.rests = rests(self.loop.backwards) and not self._alarming()
+
+    @property
+    def resting(self) -> bool:
+        """Whether this step is not watched closely."""
+        return self.rests and self.guest is None
+
+    def _alarming(self) -> bool:
+        losses = self.loop.losses
+        return bool(losses) and not losses[-1] <= 3 * abs(losses[0])
 
     # -- what is called ---------------------------------------------------------------------------------------------
 
@@ -86,10 +102,40 @@ class Rounds(Watch):
             self.calls[-1].result = result
 
     def made(self, node: Node) -> None:
+        if self.resting and not self._wakes(node):
+            forget(node)
+            return
         outside = STATE.scope is None and node.origin is not None and node.origin.of is None
         if outside and self.calls and STATE.grad and not self.back and len(self.capture.batches) < VISITS:
             self._note_function()
         super().made(node)
+
+    def _wakes(self, node: Node) -> bool:
+        """Whether a step that is not watched ends with this node, and the next one is."""
+        origin = node.origin
+        if self.back and node.requires_grad and origin is not None and origin.of is None:
+            self._ends()
+        return not self.resting
+
+    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
+        """A compiled step runs as it is while it is watched closely, and else as compiled code."""
+        key, before = id(compiled), self.loop.backwards
+        number = self.runs_of[key] = self.runs_of.get(key, 0) + 1
+        if not rests(number - 1) or self._alarming():
+            found = compiled.function(*args, **kwargs)
+            self.trains[key] = self.loop.backwards > before
+            return found
+        if self.back:
+            self._ends()
+        with unseen(grad=STATE.grad):
+            found = compiled(*args, **kwargs)
+        if self.trains[key]:
+            self.seen += 1
+            self.loop.backwards += 1
+            self.loop.steps += 1
+            value = found.node.value if isinstance(found, Tensor) and found.numel() == 1 else math.nan
+            self.loop.losses.append(float(np.sum(value)))
+        return found
 
     def _note_function(self) -> None:
         """Which of the functions the user called that is making a node right now, and with what."""
@@ -120,6 +166,24 @@ class Rounds(Watch):
 
     # -- backward passes and steps ----------------------------------------------------------------------------------
 
+    def begins(self, outputs: Sequence[Node], seeds: Sequence[Node]) -> None:
+        if not self.resting or STATE.tracer is not None:
+            super().begins(outputs, seeds)
+        elif is_backward():
+            if self.back:
+                self._ends()
+            self.seen += 1
+            self.begun = self.back = True
+            self._goes_back(outputs)
+
+    def arrived(self, node: Node, cotangent: Node) -> None:
+        if not self.resting:
+            super().arrived(node, cotangent)
+
+    def passed(self, node: Node, index: int, part: Node) -> None:
+        if not self.resting:
+            super().passed(node, index, part)
+
     def _goes_back(self, outputs: Sequence[Node]) -> None:
         loop = self.loop
         loop.backwards += 1
@@ -129,10 +193,9 @@ class Rounds(Watch):
         value = float(np.sum(outputs[0].value)) if len(outputs) == 1 else math.nan
         loop.losses.append(value)
         if not math.isfinite(value) and self.broken is None:
-            self.broken = loop.backwards, self.tape
-        for cell, _ in self.tape.cells.values():
-            grad = self.used.get(id(cell))
-            if grad is not None and cell._grad is grad and np.any(grad.node.value):
+            self.broken = loop.backwards, None if self.resting else self.tape
+        for cell, grad in self.used.values():
+            if cell._grad is grad and np.any(grad.node.value):
                 loop.added.again(loop.backwards, Place(line=line_of(here(2))))
                 break
 
@@ -146,11 +209,11 @@ class Rounds(Watch):
         self.optimizer = optimizer
         if self.original is optimizer:
             self.rates.append(float(self.original.param_groups[0]["lr"]))
-        grads: dict[int, Tensor] = {id(p): p._grad for p in _held_by(optimizer) if p._grad is not None}
-        if not any(np.any(grad.node.value) for grad in grads.values()):
+        grads = {id(p): (p, p._grad) for p in _held_by(optimizer) if p._grad is not None}
+        if not any(np.any(grad.node.value) for _, grad in grads.values()):
             self.doubt = optimizer, Place(line=line_of(here(2)))
-        elif self.back and self.passes == 1:
-            self._clipped(grads)
+        elif self.back and self.passes == 1 and not self.resting:
+            self._clipped({key: grad for key, (_, grad) in grads.items()})
         self.used.update(grads)
         self.passes = 0
 
@@ -172,7 +235,7 @@ class Rounds(Watch):
             self.clip_norm = math.sqrt(after)
 
     def _ends(self) -> None:
-        if self.back:
+        if self.back and not self.resting:
             with unseen():
                 self._visit()
         super()._ends()
@@ -218,7 +281,7 @@ class Rounds(Watch):
     # -- when it is over --------------------------------------------------------------------------------------------
 
     def finishes(self, run: Run) -> None:
-        if self.back:
+        if self.back and not self.resting:
             with unseen():
                 self._visit()
         self._settle()
@@ -271,6 +334,11 @@ class Rounds(Watch):
         for group in optimizer.param_groups:
             group["lr"] = group["lr"] * peak / first if first else group.get("initial_lr", peak)
         return [rate / peak for rate in self.rates[:LONGEST]]
+
+
+def rests(number: int) -> bool:
+    """Whether the step after so many is not watched closely."""
+    return number >= CLOSELY and bool(number % EVERY)
 
 
 def _held_by(optimizer: Optimizer) -> list[Tensor]:

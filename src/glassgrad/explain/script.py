@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
 from typing import Any
 
-from ..autograd.backward import backward
+from ..autograd.backward import backward, grad
 from ..dispatch import STATE, State
 from ..errors import PACKAGE, ArgumentError
 from ..graph import Node
@@ -141,7 +141,7 @@ class Elsewhere:
         self.seen = 0
 
     def made(self, node: Node) -> None:
-        _forget(node)
+        forget(node)
 
     def begins(self, outputs: Sequence[Node], seeds: Sequence[Node]) -> None:
         self.seen += 1
@@ -165,6 +165,8 @@ class Elsewhere:
     def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
     def leaving(self, module: Any, result: Any) -> None: ...
     def stepping(self, optimizer: Any) -> None: ...
+    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
+        return compiled.function(*args, **kwargs)
 
 
 class Watch:
@@ -234,7 +236,7 @@ class Watch:
             self._after_backward(node)
         else:
             self._before_backward(node)
-        _forget(node)
+        forget(node)
 
     def _before_backward(self, node: Node) -> None:
         in_module = node.origin is not None and node.origin.scope is not None
@@ -272,7 +274,7 @@ class Watch:
             self.guest.begins(outputs, seeds)
         if self.back:
             self._ends()
-        if sys._getframe(2).f_code is backward.__code__:  # autograd.grad is a part of the forward pass
+        if is_backward():  # autograd.grad is a part of the forward pass
             self.seen += 1
             self.begun = self.back = True
             self._complete(outputs)
@@ -303,6 +305,8 @@ class Watch:
     def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
     def leaving(self, module: Any, result: Any) -> None: ...
     def stepping(self, optimizer: Any) -> None: ...
+    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
+        return compiled.function(*args, **kwargs)
 
     def finishes(self, run: Run) -> None:
         """The script is over, by its end or by an error, before it was stopped."""
@@ -361,7 +365,15 @@ class Watch:
         raise Finished
 
 
-def _forget(node: Node) -> None:
+def is_backward() -> bool:
+    """Whether an observer is told of a call of `backward`, and not of `grad`."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code not in (backward.__code__, grad.__code__):
+        frame = frame.f_back
+    return frame is not None and frame.f_code is backward.__code__
+
+
+def forget(node: Node) -> None:
     """Let go of what an unobserved computation would not hold either: a running mean would keep all it was made of."""
     if not node.requires_grad:
         node.inputs = ()
