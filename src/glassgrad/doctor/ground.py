@@ -17,7 +17,7 @@ from .probe import norm
 
 WHOLE = 256
 """Up to so many weights the whole Hessian is built, row by row, and all its eigenvalues are known."""
-STEPS, VECTORS = (10, 80), (1, 8)
+STEPS, VECTORS = (6, 80), (1, 8)
 """Steps of Lanczos and random vectors: at least and at most; otherwise what there is time for."""
 ROOM = 4e8
 """Bytes for the basis of Lanczos."""
@@ -28,6 +28,10 @@ APART = 0.01
 """Random vectors don't tell eigenvalues from zero that are smaller than this share of the largest."""
 KNOWN = 0.01
 """An eigenvalue is known when its error is below this share of it."""
+DOUBLINGS = 15
+"""Steps of a walk along a direction, each twice as long as the one before."""
+LOOKS = 3 * DOUBLINGS
+"""How often `stands` asks for the loss, at most."""
 LITTLE = 1e-3
 """A fall of the loss by less than this share of what the training has gained is none."""
 
@@ -127,8 +131,8 @@ def fall(losses: Callable[[Any], float], at: Any, direction: Any) -> float:
     weights of 1, are large; each step is as long as all before."""
     unit = direction / (norm(direction) or 1.0)
     lowest = here = losses(at)
-    length = reach(at) * 2.0**-14
-    for _ in range(15):
+    length = reach(at) * 2.0 ** (1 - DOUBLINGS)
+    for _ in range(DOUBLINGS):
         found = losses(at + length * unit)
         if not found <= lowest + 1e-6 * abs(here):
             break

@@ -22,6 +22,7 @@ LOW = 290.0
 UNIT = "sizes of the filters"
 DEEPEST = 1e-4
 """Losses below this share of the highest level are not told apart."""
+KINDS = {"negative": "minus", "flat": "flat", "positive": "plus"}
 BLUR = 0.012
 """How wide an eigenvalue is drawn, against the range of all."""
 
@@ -109,7 +110,7 @@ def _path(surface: Surface, x: Axis, y: Axis) -> list[str]:
 
 
 def _label(text: str, x: float, y: float, below: bool = False) -> str:
-    right = x > LEFT + SIDE - 60
+    right, below = x > LEFT + SIDE - 60, below or y < TOP + 20
     return words(
         text,
         x + (-10 if right else 10),
@@ -156,6 +157,11 @@ def line_map(surface: Surface) -> str:
         tag("path", d=line([(LEFT, TOP), (LEFT, LOW), (LEFT + SIDE + 60, LOW)]), class_="frame"),
         words(f"the one direction, in {UNIT}", LEFT + SIDE / 2, LOW + 40, text_anchor="middle", class_="axis"),
         words("loss", LEFT + 8, TOP + 12, class_="axis"),
+        *(
+            _label(name, x(stop.across), y(stop.loss))
+            for name, stop in {"start": surface.path[0], "end": surface.path[-1]}.items()
+            if math.isfinite(stop.loss)
+        ),
         tag("circle", id="here", r=7.0, class_="here"),
     ]
     return _picture("map", WIDTH, LOW + 50, _told(surface), parts)
@@ -185,7 +191,7 @@ def density(seen: Spectrum, points: int = 481) -> str:
     bells = weights * np.exp(-0.5 * ((places[:, None] - values) / blur) ** 2) / (blur * math.sqrt(2 * math.pi))
     floor = 0.1 / seen.size / (blur * math.sqrt(2 * math.pi))
     top = float(bells.sum(1).max()) * 1.6
-    x, y = Axis(low, high, LEFT, LEFT + SIDE + 60), Axis(floor, top, LOW, TOP, log=True)
+    x, y = Axis(low, high, LEFT, LEFT + SIDE + 60), Axis(floor, top, LOW, TOP + 24, log=True)
     parts = []
     for kind, those in (
         ("flat", np.abs(values) <= seen.zero),
@@ -204,7 +210,7 @@ def density(seen: Spectrum, points: int = 481) -> str:
         *upright(y, LEFT, decades(y.low, y.high, 6)),
         tag("path", d=line([(LEFT, TOP), (LEFT, LOW), (LEFT + SIDE + 60, LOW)]), class_="frame"),
         words("eigenvalue of the Hessian", LEFT + SIDE / 2, LOW + 40, text_anchor="middle", class_="axis"),
-        words("density", LEFT + 8, TOP + 12, class_="axis"),
+        words("density", LEFT + 8, TOP + 11, class_="axis"),
         *_key(x.end, seen),
     ]
     told = f"Density of {seen.size} eigenvalues from {number(seen.low, 3)} to {number(seen.high, 3)}."
@@ -212,17 +218,12 @@ def density(seen: Spectrum, points: int = 481) -> str:
 
 
 def _key(right: float, seen: Spectrum) -> list[str]:
-    """What the colours of the density say."""
-    made = []
-    for row, (kind, text, part) in enumerate(
-        (
-            ("minus", "negative", seen.negative),
-            ("flat", "flat", seen.flat),
-            ("plus", "positive", 1 - seen.negative - seen.flat),
-        )
-    ):
-        made.append(tag("rect", x=right - 128, y=TOP + 4 + 20 * row, width=13.0, height=13.0, class_=f"area {kind}"))
-        made.append(words(f"{text}: {share(max(0.0, part))}", right - 108, TOP + 15 + 20 * row))
+    """What the colours of the density say, in a row above it."""
+    made, positive = [], max(0.0, 1 - seen.negative - seen.flat)
+    for place, (kind, part) in enumerate((("negative", seen.negative), ("flat", seen.flat), ("positive", positive))):
+        x = right - 400 + 140 * place
+        made.append(tag("rect", x=x, y=TOP, width=13.0, height=13.0, class_=f"area {KINDS[kind]}"))
+        made.append(words(f"{kind}: {share(part)}", x + 19, TOP + 11))
     return made
 
 

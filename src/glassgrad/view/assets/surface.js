@@ -32,8 +32,9 @@ function goTo(k) {
   const stop = data.path[k];
   byId("here").setAttribute("cx", place(data.x, stop.across));
   byId("here").setAttribute("cy", data.y ? place(data.y, stop.up) : stop.height);
-  byId("step").setAttribute("aria-valuetext", `after ${stop.step} steps`);
-  told("at-step", `after ${stop.step} steps: loss ${number(stop.loss)}; ${number(stop.beside)} beside the plane`);
+  const after = `after ${stop.step} step${stop.step === 1 ? "" : "s"}`;
+  byId("step").setAttribute("aria-valuetext", after);
+  told("at-step", `${after}: loss ${number(stop.loss)}; ${number(stop.beside)} beside the plane`);
 }
 
 function lookAt() {
