@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, GlassgradError
 from ..explain.script import Run
-from ..findings import Examination, Finding
+from ..findings import FAULT, Examination, Finding
 from ..nn import Module
 from ..optim import SGD, Optimizer
 from ..view import json
@@ -17,7 +17,7 @@ from . import rules as _rules  # noqa: F401 - declares them
 from .patient import Loss, Patient
 from .probe import Probe
 from .reporting import report_of
-from .rule import RULES, Remedy, Suspicion
+from .rule import RULES, Remedy, Rule, Suspicion
 from .trial import tried
 
 
@@ -97,8 +97,10 @@ def check(
     return diagnosis(patient, steps)
 
 
-def diagnosis(patient: Patient, steps: int | None = None) -> Diagnosis:
-    """What the rules find; what follows from something found already is left out."""
+def diagnosis(patient: Patient, steps: int | None = None, *, lenient: bool = False) -> Diagnosis:
+    """What the rules find; what follows from something found already is left out. A step that fails in a way that no
+    rule knows raises its error, unless ``lenient``.
+    """
     probe = Probe(patient, steps)
     made, explained, looked_for = Diagnosis([], patient), set[str](), list[str]()
     for fault, rule in RULES.items():
@@ -106,25 +108,42 @@ def diagnosis(patient: Patient, steps: int | None = None) -> Diagnosis:
             break
         if fault in explained or probe.failed > rule.whatever:
             continue
+        if rule.last and any(each.weight == FAULT for each in made.findings):
+            continue
         looked_for.append(fault)
-        for suspicion in rule.looks(probe):
-            remedy, proof = None, None
-            for each in suspicion.remedies:
-                proof = tried(probe, each)
-                if proof.holds:
-                    remedy = each
-                    break
-            if remedy is None and not suspicion.sure:
-                continue
-            found = _finding(fault, suspicion, remedy, proof)
-            made.findings.append(found)
-            if remedy is not None:
-                made.remedies[id(found)] = remedy
-            explained |= rule.explains
-    if probe.error is not None and not made.findings:
+        for suspicion in _looked(rule, probe):
+            if said(made, fault, suspicion, probe):
+                explained |= rule.explains
+    if probe.error is not None and not made.findings and not lenient:
         raise probe.error
     made.report = report_of(probe, made.findings, looked_for)
     return made
+
+
+def said(made: Diagnosis, fault: str, suspicion: Suspicion, probe: Probe) -> bool:
+    """Say a suspicion, with the first remedy that helps; or do not, if it is not sure and none does."""
+    remedy, proof = None, None
+    for each in suspicion.remedies:
+        proof = tried(probe, each)
+        if proof.holds:
+            remedy = each
+            break
+    if remedy is None and not suspicion.sure:
+        return False
+    found = _finding(fault, suspicion, remedy, proof)
+    made.findings.append(found)
+    if remedy is not None:
+        made.remedies[id(found)] = remedy
+    return True
+
+
+def _looked(rule: Rule, probe: Probe) -> list[Suspicion]:
+    """What a rule says; nothing where it comes upon a step that fails, of a later batch than the first."""
+    try:
+        return list(rule.looks(probe))
+    except GlassgradError as error:
+        probe.error = probe.error or error
+        return []
 
 
 def _finding(fault: str, s: Suspicion, remedy: Remedy | None, proof: Any) -> Finding:

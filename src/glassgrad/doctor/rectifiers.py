@@ -17,8 +17,8 @@ from ..graph import Node
 from .layers import weights_in
 from .probe import Probe, Site
 
-NEAR = 1 / 1024
-"""Where a curve that has been squeezed flat has a slope again, and a rectifier has none."""
+NEAR = 1e-3
+"""How near to 0 a curve that is flat far out has a slope again, and a rectifier has none."""
 FAR, BOUND = 1e6, 100.0
 """What squashes keeps numbers as large as these within such a bound."""
 FEW = 8
@@ -37,6 +37,12 @@ class Rectifier:
     largest: Any
     """For each unit the largest number that it is given."""
 
+    def with_rows(self, other: Rectifier | None) -> Rectifier:
+        """The same with further rows; None for such at which nothing is flat."""
+        if other is None:
+            return replace(self, dead=np.zeros_like(self.dead))
+        return replace(self, dead=self.dead & other.dead, largest=np.maximum(self.largest, other.largest))
+
     @property
     def share(self) -> float:
         return float(np.mean(self.dead))
@@ -52,25 +58,24 @@ class Rectifier:
 
 
 def rectifiers(probe: Probe, batches: int = 1) -> list[Rectifier]:
-    """All rectifiers of the forward pass; a unit is dead if it is at every row of these first batches."""
+    """All rectifiers of the forward pass that are flat somewhere; a unit is dead if it is at every row of these first
+    batches."""
     found = _of_one(probe)
-    if not any(np.any(each.dead) for each in found):
-        return found
     for number in range(1, min(batches, len(probe.patient.batches))):
-        one = replace(probe.patient.copy(), batches=[probe.patient.batches[number]])
-        others = _of_one(Probe(one, probe.steps))
-        if len(others) == len(found):
-            pairs = list(zip(found, others, strict=True))
-            same = all(a.dead.shape == b.dead.shape for a, b in pairs)
-            if same:
-                found = [replace(a, dead=a.dead & b.dead, largest=np.maximum(a.largest, b.largest)) for a, b in pairs]
-    return found
+        if not any(np.any(each.dead) for each in found.values()):
+            break
+        other = Probe(replace(probe.patient.copy(), batches=[probe.patient.batches[number]]), probe.steps)
+        if len(other.sites) == len(probe.sites):
+            there = _of_one(other)
+            found = {place: each.with_rows(there.get(place)) for place, each in found.items()}
+    return list(found.values())
 
 
-def _of_one(probe: Probe) -> list[Rectifier]:
-    weights, found = weights_in(probe.tape), []
+def _of_one(probe: Probe) -> dict[int, Rectifier]:
+    """By the number of the operation, those of the recorded batch."""
+    weights, found = weights_in(probe.tape), {}
     axes: dict[Node, int] = {}
-    for site in probe.sites:
+    for number, site in enumerate(probe.sites):
         axes[site.node] = axis = _axis(probe.tape, site.node, weights, axes)
         flat = flat_entries(probe.tape, site) if len(site.node.shape) > 1 else None
         if flat is None:
@@ -78,8 +83,7 @@ def _of_one(probe: Probe) -> list[Rectifier]:
         others = tuple(each for each in range(flat.ndim) if each != axis)
         if math.prod(flat.shape[each] for each in others) >= FEW:
             operand = next(each for each in probe.tape.inputs(site.node) if each.requires_grad)
-            largest = probe.tape.value(operand).max(axis=others)
-            found.append(Rectifier(site, flat.all(axis=others), largest))
+            found[number] = Rectifier(site, flat.all(axis=others), probe.tape.value(operand).max(axis=others))
     return found
 
 
@@ -98,18 +102,30 @@ def flat_entries(tape: Tape, site: Site) -> Any:
     users = {user for user, _ in tape.consumers().get(inputs[index], []) if user.requires_grad}
     if sum(tape.phase(user) in ("forward", "loss") for user in users) > 1:
         return None  # one branch of several: what it does not let through goes another way
-    beside = [each for number, each in enumerate(inputs) if number != index and each.shape]
-    if any(inputs[index] not in tape.leading_to([each]) for each in beside):
-        return None  # a mask, that has nothing to do with what it is laid over
+    x = inputs[index]
+    for other in inputs:
+        laid_over = other is not x and other.shape and x not in tape.leading_to([other])
+        if laid_over and np.ptp(tape.value(other).astype(np.float64)) > 0:
+            return None  # a mask, that has nothing to do with what it is laid over
     flat = _slope(node, index, values) == 0
     if not np.any(flat):
         return None
-    if beside:  # the other side was chosen by a comparison, and cannot be looked at
-        return flat
-    moved = ([v * by if n == index else v for n, v in enumerate(values)] for by in (NEAR, -1))
-    near, across = (_slope(node, index, each) for each in moved)
+    beside = (np.sign(values[index]) * np.asarray(NEAR, x.dtype), -values[index])
+    near, across = (_slope(node, index, _with(tape, node, x, each)) for each in beside)
     corner = values[index] == 0
     return flat if np.all((near == 0)[flat]) and np.all((across != 0)[flat & ~corner]) else None
+
+
+def _with(tape: Tape, node: Node, x: Node, value: Any) -> list[Any]:
+    """The operands of a node if one of them were something else; what was made of it follows, such as a mask."""
+    values = {x: value}
+    for each in sorted(tape.leading_to(tape.inputs(node)), key=lambda each: each.id):
+        inputs = tape.inputs(each)
+        if each is not x and not tape.is_leaf(each) and any(source in values for source in inputs):
+            assert each.op is not None
+            given = [values[source] if source in values else tape.value(source) for source in inputs]
+            values[each] = each.op.value(np, *given, **each.params)
+    return [values[each] if each in values else tape.value(each) for each in tape.inputs(node)]
 
 
 def squashed(tape: Tape, site: Site) -> Any:

@@ -62,18 +62,22 @@ class Rule:
     """Faults that follow from this one, and are not said beside it."""
     whatever: bool
     """Whether it can look at a step that failed."""
+    last: bool
+    """Whether it looks only where no other fault was found."""
 
 
 RULES: dict[str, Rule] = {}
 """All rules by their fault, in the order in which they look."""
 
 
-def rule(fault: str, *, explains: Iterable[str] = (), whatever: bool = False) -> Callable[[Looks], Looks]:
+def rule(
+    fault: str, *, explains: Iterable[str] = (), whatever: bool = False, last: bool = False
+) -> Callable[[Looks], Looks]:
     """Declare the rule of a fault; rules that are declared first look first."""
 
     def declared(looks: Looks) -> Looks:
         assert fault not in RULES, f"two rules for {fault}"
-        RULES[fault] = Rule(fault, looks, frozenset(explains), whatever)
+        RULES[fault] = Rule(fault, looks, frozenset(explains), whatever, last)
         return looks
 
     return declared

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,13 +107,13 @@ def _is_new(tape: Tape, node: Node, entry: tuple[int, ...]) -> bool:
 def _classified(tape: Tape, node: Node, entry: tuple[int, ...]) -> Trouble:
     found = Trouble(tape, node, entry, UNDEFINED)
     wide = _run(tape, node, widest(node))
-    if wide is not None and np.isfinite(wide[entry]):
+    lost = _lost_before(tape, node, entry)
+    if wide is not None and np.isfinite(wide[entry]) and lost is None:
         return replace(found, kind=OVERFLOW)
     if np.isinf(tape.value(node)[entry]):
-        moved = [_run(tape, node, widest(node), by) for by in (NUDGE, -NUDGE)]
+        moved = [_run(tape, node, widest(node), partial(_nudged, by=by)) for by in (NUDGE, -NUDGE)]
         if all(each is not None and np.isinf(each[entry]) for each in moved):
             return replace(found, kind=OVERFLOW)
-    lost = _lost_before(tape, node, entry)
     if lost is not None:
         where = np.flatnonzero(vanished(tape, lost))[0]
         at = tuple(int(i) for i in np.unravel_index(where, lost.shape))
@@ -120,7 +122,7 @@ def _classified(tape: Tape, node: Node, entry: tuple[int, ...]) -> Trouble:
 
 
 def _lost_before(tape: Tape, node: Node, entry: tuple[int, ...]) -> Node | None:
-    """The first operation that lost a small number to 0, of those that made a 0 which a node was given."""
+    """The first operation that lost a small number, of those that made a 0, or next to it, which a node was given."""
     stack: list[tuple[Node, tuple[int, ...] | None]] = [(node, entry)]
     seen, found = set[Node](), []
     while stack:
@@ -129,7 +131,7 @@ def _lost_before(tape: Tape, node: Node, entry: tuple[int, ...]) -> Node | None:
             value = tape.value(each)
             here = at if value.shape == made.shape and made.op is not None and made.op.kind == "elementwise" else None
             part = value if here is None else value[here]
-            if each in seen or tape.is_leaf(each) or value.dtype.kind != "f" or not np.any(part == 0):
+            if each in seen or tape.is_leaf(each) or value.dtype.kind != "f" or not np.any(_faint(part)):
                 continue
             seen.add(each)
             lost = vanished(tape, each)
@@ -140,13 +142,34 @@ def _lost_before(tape: Tape, node: Node, entry: tuple[int, ...]) -> Node | None:
 
 
 def vanished(tape: Tape, node: Node) -> Any:
-    """At which entries a result is 0 only because the number is too small for its dtype."""
+    """At which entries a result is 0, or has lost digits, because the number is too small for its dtype."""
     value = tape.value(node)
-    zero = value == 0
-    wide = _run(tape, node, widest(node)) if np.any(zero) and value.dtype.kind == "f" else None
+    faint = _faint(value)
+    wide = _run(tape, node, widest(node)) if np.any(faint) else None
     if wide is None or wide.shape != value.shape:
         return np.zeros(node.shape, bool)
-    return zero & (wide != 0) & (np.abs(wide) < np.finfo(value.dtype).smallest_subnormal)
+    lost = faint & (wide != 0) & (np.abs(wide) < np.finfo(value.dtype).tiny)
+    return lost | (faint & (wide == 0) & _fades(tape, node)) if np.any(wide[faint] == 0) else lost
+
+
+def _fades(tape: Tape, node: Node) -> Any:
+    """Where a curve of one operand is 0 all around, and is not for an operand of the same sign and a size of 1."""
+    shown = np.zeros(node.shape, bool)
+    assert node.op is not None
+    if node.op.kind != "elementwise" or len(tape.inputs(node)) != 1:
+        return shown
+    around = [_run(tape, node, widest(node), partial(_nudged, by=by)) for by in (NUDGE, -NUDGE)]
+    near = _run(tape, node, widest(node), np.sign)
+    if near is None or any(each is None for each in around):
+        return shown
+    return (around[0] == 0) & (around[1] == 0) & (near != 0) & np.isfinite(near)
+
+
+def _faint(array: Any) -> Any:
+    """Which entries are 0 or below the least normal number."""
+    if array.dtype.kind != "f":
+        return np.zeros(array.shape, bool)
+    return np.abs(array) < np.finfo(array.dtype).tiny
 
 
 def widest(node: Node) -> Any:
@@ -155,12 +178,16 @@ def widest(node: Node) -> Any:
     return np.longdouble if node.op.kind in ("elementwise", "reduce") or node.dtype.itemsize > 4 else np.float64
 
 
-def _run(tape: Tape, node: Node, dtype: Any, moved: float = 0.0) -> Any:
-    """The value of a node computed in another dtype, its operands moved by a share of their size."""
+def _nudged(x: Any, by: float) -> Any:
+    return x + by * np.maximum(1, np.abs(x))
+
+
+def _run(tape: Tape, node: Node, dtype: Any, change: Callable[[Any], Any] | None = None) -> Any:
+    """The value of a node computed in another dtype, of operands that are changed; None where it cannot be."""
     given = [tape.value(each) for each in tape.inputs(node)]
     wide = [each.astype(dtype) if each.dtype.kind == "f" else each for each in given]
-    if moved:
-        wide = [each + moved * np.maximum(1, np.abs(each)) if each.dtype.kind == "f" else each for each in wide]
+    if change is not None:
+        wide = [change(each) if each.dtype.kind == "f" else each for each in wide]
     assert node.op is not None
     try:
         with np.errstate(all="ignore"):

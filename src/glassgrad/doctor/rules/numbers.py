@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from ...findings import Place
+from ...graph import Node
 from ..layers import LARGE, layers_of
 from ..mending import scaled_inputs
 from ..probe import Probe
 from ..remedies import fitted_start, rate
 from ..rule import Suspicion, rule
+from ..tiny import lost_rows, pale
 from ..trouble import GIVEN, MASKED, OVERFLOW, UNDEFINED, UNDERFLOW, Trouble
 
 FOLLOWS = (
@@ -30,19 +32,50 @@ HUGE = 1e6
 def underflow(probe: Probe) -> Iterator[Suspicion]:
     """A number too small for its dtype becomes 0, and its logarithm or its inverse is none."""
     found = probe.trouble
+    if found is None and not probe.failed:
+        yield from _silent(probe)
     if found is None or found.kind != UNDERFLOW:
         return
     assert found.led_to is not None
     yield Suspicion(
-        f"{_name(found)} is too small for {found.node.dtype} and becomes 0{_when(found)}",
+        f"{_name(found)} is too small for {found.node.dtype} and becomes {_rest(found)}{_when(found)}",
         place_of(found),
         {"entries that were lost": float(found.bad), **_given(found)},
-        f"the least {found.node.dtype} above 0 is {np.finfo(found.node.dtype).smallest_subnormal:.2g}; of the 0 in "
-        f"place of a smaller number {_label(found, found.led_to)} makes {_worst(found.tape.value(found.led_to))}: "
+        f"the least {found.node.dtype} with all its digits is {np.finfo(found.node.dtype).tiny:.2g}; of what is left "
+        f"of a smaller number {_label(found, found.led_to)} makes {_worst(found.tape.value(found.led_to))}: "
         "compute in logarithms, with log_softmax, logsumexp, logsigmoid or a loss that takes logits, or a sum of "
         "logarithms for a product",
         (fitted_start(), scaled_inputs()),
     )
+
+
+def _silent(probe: Probe) -> Iterator[Suspicion]:
+    """Numbers that are lost without making others that are none: what is left is 0."""
+    rows, faint = lost_rows(probe), pale(probe)
+    if rows is not None:
+        site, share = rows
+        yield Suspicion(
+            f"{site.name} is too small for {site.node.dtype} and becomes 0, so that no gradient gets past it",
+            site.place,
+            {"share of rows that were lost": share, "largest operand": _largest(probe, site.node)},
+            f"{np.finfo(site.node.dtype).smallest_subnormal:.2g} is the least above 0: what {site.name} is given makes "
+            "less, and a slope that is a multiple of it is 0, too: compute in logarithms, or scale what goes in",
+            (scaled_inputs(), fitted_start()),
+        )
+    elif faint is not None:
+        yield Suspicion(
+            f"half of all gradients are below {faint.median:.2g}: their squares are lost",
+            faint.place,
+            {"median size of a gradient": faint.median, "size of the gradient of the outputs": faint.outputs},
+            "the gradient is small from the loss on: what optimizers and norms make of it, its square, is below the "
+            f"least number above 0, {np.finfo(np.float32).smallest_subnormal:.2g} in float32",
+            (faint.remedy(probe),),
+        )
+
+
+def _largest(probe: Probe, node: Node) -> float:
+    given = [probe.tape.value(each) for each in probe.tape.inputs(node)]
+    return float(max(np.max(np.abs(each), initial=0) for each in given))
 
 
 @rule("overflow", explains=FOLLOWS, whatever=True)
@@ -130,6 +163,10 @@ def _given(found: Trouble) -> dict[str, float]:
     return made | ({"steps before": float(found.after)} if found.after else {})
 
 
+def _rest(found: Trouble) -> str:
+    return f"{float(np.abs(found.tape.value(found.node)[found.entry])):.2g}"
+
+
 def _worst(array: Any) -> str:
     bad = array[~np.isfinite(array)]
     return f"{bad.ravel()[0]:.4g}" if bad.size else "nothing"
@@ -137,4 +174,5 @@ def _worst(array: Any) -> str:
 
 def entry_of(array: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> float:
     """The entry of an operand that belongs to an entry of the result, if its shape is the same; else its largest."""
-    return float(array[at]) if array.shape == shape else float(np.max(np.abs(array), initial=0))
+    found = array[at] if array.shape == shape else np.max(np.abs(array), initial=0)
+    return float(found) + 0.0  # no -0
