@@ -22,8 +22,9 @@ from ..tensor import Tensor, wrap
 Tensors = Tensor | Sequence[Tensor]
 Seeds = Tensor | Sequence[Tensor | None] | None
 
-LISTENERS: list[Callable[[Sequence[Tensor], Mapping[Node, Node]], None]] = []
-"""Told of every backward pass: what it began from, and the gradients, which are not in `.grad` yet."""
+Hears = Callable[[Mapping[Node, Node]], object]
+LISTENERS: list[Callable[[Sequence[Tensor]], Hears]] = []
+"""Told of every backward pass: what it begins from, and then the gradients, before they are put into `.grad`."""
 
 
 def backward(
@@ -59,15 +60,16 @@ def backward(
         if not given:
             raise ArgumentError("inputs is empty: nothing would get a gradient", fix="leave it out for all leaves")
         targets = {_differentiable(x, "inputs").node: x for x in given}
+    if STATE.tracer is not None:
+        before = list(LISTENERS)
+        STATE.tracer.guards.append(lambda: before == LISTENERS)
+    heard = [listener(outputs) for listener in LISTENERS]
     found = cotangents(
         [x.node for x in outputs], seeds, targets,
         keep_graph=create_graph if retain_graph is None else retain_graph, create_graph=create_graph,
     )  # fmt: skip
-    if STATE.tracer is not None:
-        before = list(LISTENERS)
-        STATE.tracer.guards.append(lambda: before == LISTENERS)
-    for listener in tuple(LISTENERS):
-        listener(outputs, found)
+    for hear in heard:
+        hear(found)
     owned = set(seeds)  # a Node that one cell shows must not be put into another: writing one would spoil the other
     for node, g in found.items():
         cell = targets.get(node) if targets is not None else None

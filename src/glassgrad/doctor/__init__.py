@@ -18,5 +18,6 @@ from __future__ import annotations
 from .check import Diagnosis, check
 from .rule import RULES
 from .script import examine, examine_text
+from .watch import watch
 
-__all__ = ["RULES", "Diagnosis", "check", "examine", "examine_text"]
+__all__ = ["RULES", "Diagnosis", "check", "examine", "examine_text", "watch"]

@@ -1,0 +1,344 @@
+"""What is on while a training is watched: it notes the order of calls, every loss, and now and then the sizes of the
+weights, gradients and updates.
+
+In a compiled step all of it is part of the machine code. Losses go into a ring that is read now and then. The sizes
+cost more than a few per cent of a small step, so there are two traces of it: one without them, and one that computes
+them, which runs once and then gives way to the other again. A watch stands in a module's and an optimizer's hooks: it
+holds nothing large, as copies and traces of those may outlive it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+import weakref
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import functions as fn
+from ..autograd.backward import LISTENERS, Hears
+from ..dispatch import CHANGES, STATE, no_grad
+from ..engine.traced import Alarm
+from ..errors import here, line_of
+from ..explain.script import Watch
+from ..explain.tape import Tape
+from ..findings import Place
+from ..graph import Node
+from ..nn import Module
+from ..optim import Optimizer
+from ..tensor import Tensor, wrap
+from .loop import Loop, Moment, Seen
+from .probe import norm
+
+RING = 256
+"""How many losses of compiled steps are kept, the newest first, until somebody reads them."""
+PAUSE, SHARE, FEWEST = 0.01, 0.05, 32
+"""From one look at the sizes to the next: at least so many seconds, at least this share of the time until now, which
+makes looks few in a long training, and at least so many compiled steps."""
+TRACES = 8
+"""How many traces with sizes are made: each takes time, and a training with ever new shapes would make ever more."""
+
+
+@dataclass(eq=False)
+class Traced:
+    """What one trace of a compiled step does in each run, as its hooks were called while it was traced."""
+
+    tracer: weakref.ref[Any]
+    alarm: Alarm
+    backwards: int = 0
+    steps: int = 0
+    seen: list[Seen] = field(default_factory=list)
+    counted: int = 0
+    """Runs that are in the loop's numbers."""
+    since: float = 0.0
+    """When it rang last."""
+
+
+class Monitor:
+    """Watches the training of a model by some optimizers, from `start` to `stop`."""
+
+    def __init__(self, model: Module, optimizers: Sequence[Optimizer]) -> None:
+        self.model, self.optimizers = model, optimizers
+        self.loop = Loop()
+        self.losses = array("d")
+        self.names: dict[int, str] = {}
+        self.traces: list[Traced] = []
+        self.sized = 0
+        """Traces with sizes."""
+        self.looking = False
+        """Whether compiled steps compute sizes now: what the two traces are told apart by."""
+        self.began = self.next = time.perf_counter()
+        self.decided, self.looks = -1, False
+        """Whether the steps after so many backward passes are looked at, of those that run as they are."""
+        self.old: dict[int, Any] = {}
+        """While an optimizer takes a looked-at step: its parameters before."""
+        self.used: dict[int, Node] = {}
+        """By parameter, the gradient that a step has used."""
+        self.broken: tuple[int, Tape] | None = None
+        """The first backward pass from a loss that is not finite, and its tape; of those that ran as they are."""
+        self.fresh = False
+        """Whether there was a backward pass since the last step."""
+        self.ring = fn.zeros(RING)
+        self.handles: list[Any] = []
+
+    def start(self) -> None:
+        """Put the hooks on."""
+        LISTENERS.append(self._backward)
+        for each in self.optimizers:
+            self.handles += [each.register_step_pre_hook(self._before), each.register_step_post_hook(self._after)]
+        self.handles.append(self.model.register_forward_pre_hook(_Forward(self)))
+        CHANGES.count += 1
+
+    def stop(self) -> None:
+        """Take them off again, and count what has not been counted."""
+        LISTENERS.remove(self._backward)
+        if isinstance(STATE.observer, Last):  # its backward pass has failed
+            STATE.observer = None
+        for handle in self.handles:
+            handle.remove()
+        CHANGES.count += 1
+        self._count()
+        self.traces.clear()
+
+    def told(self) -> Loop:
+        """What was seen until now."""
+        self._count()
+        self.loop.losses = list(self.losses)
+        return self.loop
+
+    def _count(self) -> None:
+        """Bring the loop's numbers up to now."""
+        losses = 0
+        for each in self.traces:
+            new = each.alarm.runs - each.counted
+            losses += new * each.backwards
+            each.counted += new
+            self.loop.backwards += new * each.backwards
+            self.loop.steps += new * each.steps
+            for seen in each.seen:
+                seen.times += new
+        if losses:
+            self.losses.frombytes(self.ring.value[:losses][::-1].astype(np.float64).tobytes())
+
+    @property
+    def steps(self) -> int:
+        """Steps of optimizers, until now."""
+        return self.loop.steps + sum(int(each.alarm.runs - each.counted) * each.steps for each in self.traces)
+
+    # -- the hooks --------------------------------------------------------------------------------------------------
+
+    def _backward(self, outputs: Sequence[Tensor]) -> Hears:
+        """A backward pass begins. That of the first loss which is none is recorded, with the graph that led to it."""
+        bad = STATE.tracer is None and not np.isfinite(outputs[0].value).all()
+        if not bad or self.broken is not None or STATE.observer is not None:
+            return lambda found: self._hears(outputs, found)
+        STATE.observer = last = Last()
+
+        def hears(found: Mapping[Node, Node]) -> None:
+            STATE.observer = None
+            if self._hears(outputs, found):
+                self.broken = self.loop.backwards, last.tape
+
+        return hears
+
+    def _hears(self, outputs: Sequence[Tensor], found: Mapping[Node, Node]) -> bool:
+        """The pass has its gradients, and will put them into ``.grad``; whether it was one of this training's."""
+        mine = [p for p in self._parameters() if p._node in found]
+        if not mine:
+            return False
+        traced = self._traced()
+        if traced is None:
+            self._count()
+            self.losses.append(float(np.mean(outputs[0].value)))
+            self.loop.backwards += 1
+        else:
+            self._push(outputs[0])
+            traced.backwards += 1
+        self.fresh = True
+        if any(p._grad is not None and p._grad._node is self.used.get(id(p)) for p in mine):
+            self._saw(self.loop.added)
+        for name, module in innermost(self.model):
+            if not module.training:
+                self._saw(self.loop.evaluating.setdefault(name, Seen()))
+        return True
+
+    def _before(self, optimizer: Optimizer, *_: Any) -> None:
+        """An optimizer begins its step."""
+        traced, self.old = self._traced(), {}
+        if traced is None:
+            if self.decided != self.loop.backwards:  # once for all optimizers
+                self.decided, self.looks = self.loop.backwards, time.perf_counter() >= self.next
+            looks = self.looks
+        else:
+            looks = self.looking
+            STATE.tracer.guards.append(lambda: self.looking is looks)  # type: ignore[union-attr]
+        if looks:
+            for p in _held(optimizer):  # a node, as a tensor in here would be one that a step keeps
+                self.old[id(p)] = p.value if traced is None else p.detach().clone().node
+
+    def _after(self, optimizer: Optimizer, *_: Any) -> None:
+        """An optimizer has taken its step."""
+        traced = self._traced()
+        moved = [p for p in _held(optimizer) if p._grad is not None]
+        idle = not moved if traced else not any(map(_points, moved))
+        if traced is None:
+            self.loop.steps += 1
+            self.used.update((id(p), p._grad._node) for p in moved)  # type: ignore[union-attr]
+        else:
+            traced.steps += 1
+        if idle:
+            if self.loop.backwards or self.fresh:
+                self._saw(self.loop.empty)
+            if self.fresh:
+                self._saw(self.loop.cleared)
+        self.fresh = False
+        if self.old and moved:
+            self._look([p for p in moved if id(p) in self.old], traced)
+        self.old = {}
+
+    # -- sizes ------------------------------------------------------------------------------------------------------
+
+    def _look(self, moved: list[Tensor], traced: Traced | None) -> None:
+        """Take the sizes of parameters that were just updated."""
+        names = [self._name(p) for p in moved]
+        if traced is None:
+            rows, begun = [], time.perf_counter()
+            for p in moved:
+                old, new = self.old[id(p)], p.value
+                rows.append((norm(old), norm(p.grad.value), norm(new - old)))  # type: ignore[union-attr]
+            self._note(names, rows)
+            self._waits((time.perf_counter() - begun) / SHARE)
+            return
+        self.sized += 1
+        with no_grad():
+            sums = []
+            for p in moved:
+                old, new = wrap(self.old[id(p)]).float(), p.detach().float()
+                slope, way = p.grad.float(), new - old  # type: ignore[union-attr]
+                sums += [(each * each).sum() for each in (old, slope, way)]
+            STATE.tracer.defer(self._looked, names, fn.stack(sums))  # type: ignore[union-attr]
+
+    def _looked(self, names: list[str], sums: Tensor) -> None:
+        """A compiled step has computed sizes: go on without."""
+        self._note(names, np.sqrt(sums.numpy().astype(float)).reshape(-1, 3).tolist())
+        self._waits()
+        self.looking = False
+        CHANGES.count += 1
+
+    def _note(self, names: list[str], rows: Sequence[Sequence[float]]) -> None:
+        held = self.loop.moments.setdefault(self.steps, {})
+        for name, (weight, gradient, way) in zip(names, rows, strict=True):
+            held[name] = Moment(weight, gradient, way / weight if weight else math.inf)
+
+    def _waits(self, least: float = PAUSE) -> None:
+        """A look is over: set the time of the next one."""
+        now = time.perf_counter()
+        self.next = now + max(PAUSE, SHARE * (now - self.began), least)
+
+    # -- compiled steps ---------------------------------------------------------------------------------------------
+
+    def _traced(self) -> Traced | None:
+        """What is known of the trace that is being made; None for what runs as it is."""
+        tracer = STATE.tracer
+        if tracer is None:
+            return None
+        if not self.traces or self.traces[-1].tracer() is not tracer:
+            alarm = Alarm(lambda: self._rings(made), self.ring)
+            made = Traced(weakref.ref(tracer), alarm)
+            tracer.alarms.append(alarm)
+            self.traces.append(made)
+        return self.traces[-1]
+
+    def _rings(self, traced: Traced) -> int:
+        """A compiled step has run for a while: read the ring, and see whether it is time for sizes."""
+        now = time.perf_counter()
+        each: float = (now - traced.since) / max(1, traced.alarm.runs - traced.counted)
+        active = sum(held.alarm.runs > held.counted for held in self.traces)
+        traced.since = now
+        self._count()
+        if traced.steps and self.sized < TRACES and now >= self.next and traced.counted >= FEWEST:
+            self.looking = True
+            CHANGES.count += 1
+        room = (RING - 8) // (max(1, traced.backwards) * active)
+        return max(1, min(room, max(FEWEST, int(PAUSE / each))))
+
+    def _push(self, loss: Tensor) -> None:
+        """Put a loss into the ring: a part of the step that is being traced."""
+        with no_grad():
+            newest = loss.detach().float().mean().reshape(1)
+            self.ring.copy_(fn.cat([newest, self.ring[:-1]]))
+
+    # -- names ------------------------------------------------------------------------------------------------------
+
+    def _saw(self, seen: Seen) -> None:
+        """Something was seen in this step; in a traced one, in each of its runs."""
+        if not seen.times and not seen.first:
+            seen.first, seen.place = self.steps + 1, Place(line=line_of(here()))
+        if STATE.tracer is None:
+            seen.times += 1
+        else:
+            self.traces[-1].seen.append(seen)
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for each in self.optimizers for p in _held(each)]
+
+    def _name(self, p: Tensor) -> str:
+        if id(p) not in self.names:
+            self.names = {id(each): f"parameter {n}" for n, each in enumerate(self._parameters())}
+            self.names |= {id(each): name for name, each in self.model.named_parameters()}
+        return self.names.get(id(p), "a parameter")
+
+
+class Last(Watch):
+    """Records one backward pass, and what led to it."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.maxsize)
+
+
+class _Forward:
+    """The hook of a model; copies of the model have one that does nothing."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+
+    def __call__(self, model: Module, _: Any) -> None:
+        if STATE.grad:
+            return
+        for name, module in innermost(model):
+            if module.training:
+                if STATE.tracer is not None:
+                    self.monitor._traced()
+                self.monitor._saw(self.monitor.loop.training.setdefault(name, Seen()))
+
+    def __reduce__(self) -> tuple[Callable[[], Any], tuple[()]]:
+        return _nothing, ()
+
+
+def _nothing() -> Callable[..., None]:
+    return _ignores
+
+
+def _ignores(*_: Any) -> None:
+    """A hook that does nothing."""
+
+
+def innermost(model: Module) -> list[tuple[str, Module]]:
+    """The modules that hold no others, by their paths."""
+    return [(name, module) for name, module in model.named_modules() if not module._modules]
+
+
+def _points(p: Tensor) -> bool:
+    """Whether a parameter has a gradient other than 0."""
+    assert p._grad is not None
+    slope = p._grad.value
+    return bool(slope.size) and (slope.flat[0] != 0 or bool(np.any(slope)))
+
+
+def _held(optimizer: Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
