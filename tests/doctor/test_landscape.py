@@ -124,6 +124,15 @@ def test_a_spike_stands_out_where_theory_has_it():
     assert abs(least @ spike) ** 2 == pytest.approx(1 - 1 / 36, abs=0.03)
 
 
+def test_eigenvalues_that_are_not_known_yet_are_no_outliers():
+    values = np.concatenate([np.linspace(50, 120, 10), np.linspace(-1, 1, 1990)])
+    few, _ = ground._sampled(lambda v: values * v, 2000, 1e-9, 0.0, 0)
+    assert len(few.values) == ground.STEPS[0]
+    assert all(np.abs(values - each).min() < 0.01 * each for each in few.outliers)
+    many = lanczos(lambda v: values * v, 2000, 60)
+    assert np.sum(many.errors < 0.01 * np.abs(many.values)) >= 10
+
+
 def test_lanczos_knows_how_far_it_is_off():
     matrix = symmetric(np.linspace(-3, 8, 60))
     found = lanczos(times(matrix), 60, 15)
@@ -164,6 +173,19 @@ def test_a_random_directions_filters_are_as_large_as_the_weights():
         else:
             sizes = [np.linalg.norm(each) for each in p.detach().numpy()]
             np.testing.assert_allclose([np.linalg.norm(each) for each in part], sizes, rtol=1e-6)
+
+
+@pytest.mark.parametrize("directions", ["path", "random"])
+def test_the_unit_is_every_filter_changed_by_its_own_size(directions):
+    gg.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), nn.Flatten(), nn.Linear(12, 5, bias=False)).double()
+    patient = patient_of(net, (gg.randn(4, 2, 4, 4).double(), gg.randn(4, 5).double()))
+    end = row(net.parameters())
+    found = landscape(patient, [2 * end, end], directions=directions, resolution=3).path[0]
+    if directions == "path":
+        assert (found.across, found.beside) == pytest.approx((1, 0))
+    else:
+        assert 0 < found.across**2 + found.up**2 < 1 and found.beside < 1
 
 
 def rectifiers(scale):
