@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,8 @@ def heard(patient: Patient) -> tuple[Any, Any]:
 def refusal(patient: Patient, predictions: Any, targets: Any) -> tuple[float, Exception | None]:
     """What the loss says of other predictions and targets than those of the first batch, and why it says nothing."""
     try:
-        with no_grad(), drawing(patient.seed):
+        with no_grad(), drawing(patient.seed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # shapes that broadcast are what is asked about
             return float(patient.loss(predictions, answered(patient.batches[0][-1], targets)).item()), None
     except REFUSALS as error:
         return math.nan, error

@@ -1,4 +1,4 @@
-"""What the data is like: scales, columns that say nothing, labels that say too much or nothing."""
+"""What the inputs are like: scales, columns that say nothing or say it twice."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ import numpy as np
 from ... import functions as fn
 from ...findings import NOTE, Place
 from ...tensor import Tensor
-from ..patient import Patient, answers
+from ..patient import Batch, Patient, answers
 from ..probe import Probe
 from ..rule import Remedy, Suspicion, rule
 
-LARGE, APART = 30.0, 100.0
-"""A size of inputs, and a ratio of the sizes of columns, that make steps hard."""
+LARGE, APART, SHIFTED = 30.0, 100.0, 10.0
+"""A size of inputs, a ratio of the sizes of columns, and a mean against the deviation, that make steps hard."""
+FEW = 8
+"""With fewer rows columns may be equal, or never change, by chance."""
+WIDEST = 512
+"""So many columns are compared with each other."""
+FOLLOWS = (
+    "too high a rate", "too low a rate", "oscillating loss", "diverging loss", "flat place", "saturated activations",
+    "dead rectifiers", "exploding gradients", "vanishing gradients", "too large a start", "weights that move wildly",
+    "weights that barely move", "gradient noise", "no overfitting of one batch",
+)  # fmt: skip
 
 
 def table(patient: Patient) -> tuple[Any, Any] | None:
@@ -29,56 +38,78 @@ def table(patient: Patient) -> tuple[Any, Any] | None:
             return None
         rows.append(x.detach().numpy().reshape(len(x), -1))
         targets.append(t.detach().numpy())
+    if len({x.shape[1:] for x in rows}) != 1 or len({t.shape[1:] for t in targets}) != 1:
+        return None
     x, t = np.concatenate(rows), np.concatenate(targets)
     return (x, t) if len(x) > 1 and np.all(np.isfinite(x)) else None
 
 
-@rule("unscaled inputs", explains=("too high a rate", "saturated activations", "exploding gradients", "flat place"))
+def columns(patient: Patient) -> Any:
+    """The rows of all batches, of inputs that are columns and no images or sequences; None for other data."""
+    found = table(patient)
+    return None if found is None or patient.batches[0][0].ndim != 2 else found[0]
+
+
+@rule("unscaled inputs", explains=FOLLOWS)
 def unscaled(probe: Probe) -> Iterator[Suspicion]:
     """Inputs far from a mean of 0 and a deviation of 1."""
     found = table(probe.patient)
-    if found is None or found[0].shape[1] < 2:
+    if found is None:
         return
-    x, _ = found
-    deviation, size = x.std(0), np.abs(x).max()
-    moving = deviation[deviation > 1e-12 * max(size, 1e-300)]
-    if not len(moving):
+    x = found[0].astype(np.float64)
+    deviation, size = x.std(0), float(np.abs(x).max())
+    moving = deviation > 1e-9 * max(size, 1e-300)
+    if not moving.any():
         return
-    apart = float(moving.max() / moving.min())
-    shifted = float(np.abs(x.mean(0)).max() / moving.max())
-    if size < LARGE and not (apart > APART and np.median(moving) < moving.max() / APART):
+    sizes = np.sort(deviation[moving])
+    apart, shifted = float(sizes[-1] / sizes[0]), float(np.max(np.abs(x.mean(0)[moving]) / deviation[moving]))
+    uneven = apart > APART and sizes[(len(sizes) - 1) // 2] < sizes[-1] / APART
+    if size < LARGE and not uneven and shifted < SHIFTED:
         return
-
-    def scale(patient: Patient) -> None:
-        mean, by = fn.tensor(x.mean(0)), fn.tensor(np.where(deviation > 0, deviation, 1).astype(x.dtype))
-        patient.batches = [
-            (((b[0].flatten(1) - mean.to(b[0].dtype)) / by.to(b[0].dtype)).reshape(b[0].shape), b[1])
-            for b in patient.batches
-        ]
-
     yield Suspicion(
         f"the inputs reach {size:.4g}, and their columns differ in size by a factor of {apart:.4g}",
-        Place(module="the inputs"),
-        {"largest input": float(size), "largest deviation against the least": apart, "mean against deviation": shifted},
+        Place(module="the inputs", entry=(int(np.argmax(np.abs(x).max(0))),)),
+        {"largest input": size, "largest deviation against the least": apart, "mean against deviation": shifted},
         "a gradient of the first layer is a product with its input: large columns get large steps, small ones hardly "
         "any, and no rate is right for both",
-        (Remedy("standardise the inputs by mean and deviation of the training data", scale),),
+        (_standardised(probe.patient),),
         sure=False,
     )
+
+
+def _standardised(patient: Patient) -> Remedy:
+    """A mean of 0 and a deviation of 1 for every column of a table, every channel of images, every entry of what a
+    sequence has at each place."""
+    whole = np.concatenate([batch[0].detach().numpy() for batch in patient.batches]).astype(np.float64)
+    kept = {2: 1, 3: 2}.get(whole.ndim, 1)
+    axes = tuple(axis for axis in range(whole.ndim) if axis != kept)
+    mean, deviation = whole.mean(axes, keepdims=True), whole.std(axes, keepdims=True)
+    by = np.where(deviation > 1e-12 * max(float(np.abs(whole).max()), 1e-300), deviation, 1.0)
+
+    def scale(given: Patient) -> None:
+        made = []
+        for batch in given.batches:
+            x = batch[0].detach().numpy()
+            new = Batch((fn.tensor(((x - mean) / by).astype(x.dtype)), *batch[1:]))
+            new.named = batch.named if isinstance(batch, Batch) else new.named
+            made.append(new)
+        given.batches = made
+
+    return Remedy("standardise the inputs by mean and deviation of the training data", scale)
 
 
 @rule("constant features")
 def constant(probe: Probe) -> Iterator[Suspicion]:
     """Columns that are the same number in every row."""
-    found = table(probe.patient)
-    if found is None or found[0].ndim != 2 or len(found[0]) < 8 or probe.patient.batches[0][0].ndim != 2:
+    x = columns(probe.patient)
+    if x is None or len(x) < FEW:
         return
-    same = np.flatnonzero(np.ptp(found[0], 0) == 0)
+    same = np.flatnonzero(np.ptp(x, 0) == 0)
     if len(same):
         yield Suspicion(
-            f"{len(same)} of {found[0].shape[1]} columns of the inputs never change",
+            f"{len(same)} of {x.shape[1]} columns of the inputs never change",
             Place(module="the inputs", entry=(int(same[0]),)),
-            {"constant columns": float(len(same))},
+            {"constant columns": float(len(same)), "first of them": float(same[0])},
             "a column that never changes is a bias that the layer has already",
             weight=NOTE,
         )
@@ -86,56 +117,27 @@ def constant(probe: Probe) -> Iterator[Suspicion]:
 
 @rule("duplicate features")
 def duplicate(probe: Probe) -> Iterator[Suspicion]:
-    """Columns that are equal to another one."""
-    found = table(probe.patient)
-    if found is None or probe.patient.batches[0][0].ndim != 2 or len(found[0]) < 8:
+    """Columns that are another one, in the same measure or in another."""
+    x = columns(probe.patient)
+    if x is None or len(x) < FEW or x.shape[1] > WIDEST:
         return
-    x = found[0][:, np.ptp(found[0], 0) > 0]
-    equal = x.shape[1] - np.unique(x, axis=1).shape[1]
-    if equal:
+    pairs = _alike(x)
+    if len(pairs):
+        copies = len({int(second) for _, second in pairs})
+        first, second = (int(column) for column in pairs[0])
         yield Suspicion(
-            f"{equal} columns of the inputs are copies of others",
-            Place(module="the inputs"),
-            {"copies": float(equal)},
+            f"{copies} columns of the inputs are copies of others",
+            Place(module="the inputs", entry=(second,)),
+            {"copies": float(copies), "first copy": float(second), "of column": float(first)},
             "what the net learns of one column it spreads over its copies: their weights cannot be told apart",
             weight=NOTE,
         )
 
 
-@rule("leaking label")
-def leak(probe: Probe) -> Iterator[Suspicion]:
-    """A column that is the label, or tells it without error."""
-    found = table(probe.patient)
-    if found is None or probe.patient.batches[0][0].ndim != 2:
-        return
-    x, t = found
-    t = t.reshape(len(t), -1)
-    if len(x) < 16 or t.shape[1] != 1 or np.ptp(t) == 0:
-        return
-    for column in range(x.shape[1]):
-        if np.ptp(x[:, column]) and abs(np.corrcoef(x[:, column], t[:, 0])[0, 1]) > 0.9999:
-            yield Suspicion(
-                f"column {column} of the inputs is the label",
-                Place(module="the inputs", entry=(column,)),
-                {"correlation with the label": float(np.corrcoef(x[:, column], t[:, 0])[0, 1])},
-                "the net learns to read the answer off, and fails where it is not written there",
-            )
-            return
-
-
-@rule("class imbalance")
-def imbalance(probe: Probe) -> Iterator[Suspicion]:
-    """One class that is nearly all there is."""
-    found = table(probe.patient)
-    if found is None or found[1].dtype.kind not in "iu" or found[1].ndim != 1 or len(found[1]) < 20:
-        return
-    counts = np.bincount(found[1] - found[1].min())
-    share = counts.max() / counts.sum()
-    if 0.9 <= share < 1:
-        yield Suspicion(
-            f"{share:.0%} of the labels are class {int(counts.argmax() + found[1].min())}",
-            Place(module="the targets"),
-            {"share of the largest class": float(share)},
-            "a net that always says this class is right so often: the loss is low before anything is learned",
-            weight=NOTE,
-        )
+def _alike(x: Any) -> Any:
+    """The pairs of columns of which one is a multiple of the other, but for a shift."""
+    moving = np.flatnonzero(np.ptp(x, 0) > 0)
+    z = x[:, moving].astype(np.float64)
+    z = (z - z.mean(0)) / z.std(0)
+    alike = np.triu(z.T @ z / len(z) > 1 - 1e-9 if x.dtype == np.float64 else z.T @ z / len(z) > 1 - 1e-6, 1)
+    return moving[np.argwhere(alike)]

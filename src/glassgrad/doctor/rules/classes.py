@@ -1,0 +1,204 @@
+"""How often each class occurs: one that is nearly all there is, batches of one class, outputs that never are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import functions as fn
+from ...dispatch import no_grad
+from ...findings import FAULT, NOTE, Place
+from ...tensor import Tensor
+from ..courses import over_batches
+from ..patient import Patient, answered, answers, drawing
+from ..probe import Probe
+from ..rule import Remedy, Suspicion, rule
+from .asking import classes, said, takes
+
+LEAST = 20
+"""With fewer labels shares say little."""
+MOST = 0.9
+"""A share of one class above which the others are rare."""
+OFTEN = 50
+"""So many labels for each output, and one of them never right, is no chance."""
+
+
+@dataclass
+class Labels:
+    """The labels of all batches, each with its row."""
+
+    values: Any
+    batches: Any
+    """The batch that each is in."""
+    inputs: Any
+    """The rows, one after another."""
+    targets: Any
+
+    @property
+    def largest(self) -> tuple[int, float]:
+        """The class that most have, and their share."""
+        kinds, counts = np.unique(self.values, return_counts=True)
+        return int(kinds[counts.argmax()]), float(counts.max() / counts.sum())
+
+
+@rule("class imbalance")
+def imbalance(probe: Probe) -> Iterator[Suspicion]:
+    """One class that is nearly all there is, in all batches or in each one."""
+    found = labels_of(probe.patient)
+    if found is None or len(found.values) < LEAST:
+        return
+    kind, share = found.largest
+    if MOST < share < 1:
+        yield _rare(probe, found, kind, share)
+        return
+    alone = [float(np.mean(each == np.bincount(each - each.min()).argmax() + each.min())) for each in _by_batch(found)]
+    if share <= MOST and len(alone) > 1 and np.median(alone) > MOST:
+        yield _sorted(found, float(np.median(alone)))
+    yield from _never(probe, found)
+
+
+def labels_of(patient: Patient) -> Labels | None:
+    """Labels of which each row has one: whole numbers, or 0 and 1."""
+    values, rows = [], []
+    for batch in patient.batches:
+        x, t = batch[0], answers(batch[-1])
+        if len(batch) != 2 or not isinstance(x, Tensor) or not isinstance(t, Tensor) or not t.ndim or not x.ndim:
+            return None
+        if len(x) != len(t) or t.numel() != len(t):
+            return None
+        values.append(t.detach().numpy().reshape(-1))
+        rows.append(x.detach().numpy())
+    whole = np.concatenate(values)
+    if whole.dtype.kind not in "iu" and not np.all((whole == 0) | (whole == 1)):
+        return None
+    if len({x.shape[1:] for x in rows}) != 1:
+        return None
+    numbers = np.repeat(np.arange(len(values)), [len(each) for each in values])
+    return Labels(whole.astype(np.int64), numbers, np.concatenate(rows), whole)
+
+
+def _by_batch(found: Labels) -> list[Any]:
+    return [found.values[found.batches == number] for number in np.unique(found.batches)]
+
+
+def _rare(probe: Probe, found: Labels, kind: int, share: float) -> Suspicion:
+    """A fault if the net, when it has learned, still says the large class of the others."""
+    seen = _recall(probe.late, found, kind)
+    evidence = {"share of the largest class": share, "loss of always saying so": _entropy(found)}
+    if seen is not None:
+        evidence["share of the others that the net tells"] = seen
+    return Suspicion(
+        f"{share:.1%} of the labels are class {kind}",
+        Place(module="the targets"),
+        evidence,
+        "a net that always says this class is right so often: the loss is low before anything is learned, and the "
+        "gradient is that of one class",
+        (_balanced(probe, found),),
+        weight=NOTE if seen is None or seen >= 0.5 else FAULT,
+    )
+
+
+def _entropy(found: Labels) -> float:
+    """The cross entropy of the shares of the classes: what is had without looking at the inputs."""
+    _, counts = np.unique(found.values, return_counts=True)
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def _recall(patient: Patient, found: Labels, kind: int) -> float | None:
+    """Of the labels that are not of the largest class, the share that a net does not take for it."""
+    one = patient.copy()
+    one.model.eval()
+    with no_grad(), drawing(one.seed):
+        said = [one.predict(batch) for batch in one.batches]
+    if not all(isinstance(each, Tensor) for each in said):
+        return None
+    y = np.concatenate([each.numpy().reshape(len(each), -1) for each in said])
+    if len(y) != len(found.values):
+        return None
+    if y.shape[1] == 1:
+        predictions, targets = said[0], answers(one.batches[0][-1])
+        middle = {"logits": 0.0, "probabilities": 0.5}.get(takes(one, predictions, targets))
+        if middle is None:
+            return None
+        hits: Any = (y[:, 0] > middle).astype(np.int64)
+    else:
+        hits = y.argmax(1)
+    rare = found.values != kind
+    return float(np.mean(hits[rare] != kind))
+
+
+def _balanced(probe: Probe, found: Labels) -> Remedy:
+    """Batches in which every class is as frequent; the loss of such a batch must fall."""
+
+    def draw(number: int, size: int) -> Any:
+        random = np.random.default_rng(number)
+        kinds = np.unique(found.values)
+        return np.concatenate([
+            random.choice(np.flatnonzero(found.values == kind), len(range(n, size, len(kinds))))
+            for n, kind in enumerate(kinds)
+        ])  # fmt: skip
+
+    def batch(given: Patient, number: int) -> tuple[Tensor, Any]:
+        old = given.batches[number]
+        order = draw(number, len(old[0]))
+        new = found.targets[order].reshape(-1, *answers(old[-1]).shape[1:])
+        return fn.tensor(found.inputs[order]), answered(old[-1], fn.tensor(new))
+
+    def resample(given: Patient) -> None:
+        given.batches = [batch(given, number) for number in range(len(given.batches))]
+
+    def loss(given: Patient) -> float:
+        with no_grad(), drawing(given.seed):
+            return float(np.mean([given.value(batch(probe.patient, n)).item() for n in range(len(given.batches))]))
+
+    return Remedy(
+        "draw the classes equally often (WeightedRandomSampler), or weigh them: weight= or pos_weight= of the loss",
+        resample, loss, "the loss of a batch with as many of each class",
+    )  # fmt: skip
+
+
+def _sorted(found: Labels, share: float) -> Suspicion:
+    """Rows in the order of their classes."""
+
+    def shuffle(given: Patient) -> None:
+        order, made, at = np.random.default_rng(0).permutation(len(found.values)), [], 0
+        for old in given.batches:
+            rows = order[at : at + len(old[0])]
+            new = found.targets[rows].reshape(-1, *answers(old[-1]).shape[1:])
+            made.append((fn.tensor(found.inputs[rows]), answered(old[-1], fn.tensor(new))))
+            at += len(rows)
+        given.batches = made
+
+    return Suspicion(
+        f"a batch holds nearly one class: {share:.0%} in the middle",
+        Place(module="the targets"),
+        {"share of one class in a batch": share, "share of the largest class": found.largest[1]},
+        "rows in the order of their classes: each step learns to say its class, and unlearns the one before",
+        (
+            Remedy(
+                "shuffle the rows: DataLoader(..., shuffle=True)", shuffle, over_batches, "the mean loss of all batches"
+            ),
+        ),
+        sure=False,
+    )
+
+
+def _never(probe: Probe, found: Labels) -> Iterator[Suspicion]:
+    """An output that never is the right one."""
+    predictions, targets = said(probe.patient.copy())
+    known = classes(probe.patient.copy(), predictions, targets)
+    if known is None or known.labels is None or len(found.values) < OFTEN * known.count:
+        return
+    missing = sorted(set(range(known.count)) - set(found.values.tolist()))
+    if missing:
+        yield Suspicion(
+            f"class {missing[0]} never is a target" + (f", like {len(missing) - 1} others" if len(missing) > 1 else ""),
+            Place(module="the targets"),
+            {"classes": float(known.count), "classes that never are a target": float(len(missing))},
+            "its output only learns never to be chosen",
+            weight=NOTE,
+        )

@@ -1,0 +1,96 @@
+"""Inputs that hold the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...findings import Place
+from ..probe import Probe
+from ..rule import Suspicion, rule
+from .data import WIDEST, columns, table
+
+LEAST = 16
+"""With fewer rows a column may tell the label by chance."""
+TOLD, OTHERS = 1e-3, 0.9
+"""Which share of a column the label leaves open, at most, and which share it tells of most others, at most."""
+FIT, APART = 2e-4, 100.0
+"""Which share of a number a column leaves open, at most; and how much more other columns leave open of it."""
+
+
+@rule("leaking label", explains=("duplicate features",))
+def leak(probe: Probe) -> Iterator[Suspicion]:
+    """Columns that are the label in another form: a number that goes with it, an entry that is the same for a class."""
+    x, found = columns(probe.patient), table(probe.patient)
+    if x is None or found is None or x.shape[1] < 2 or x.shape[1] > WIDEST:
+        return
+    t = found[1]
+    if t.size != len(x) or np.ptp(t) == 0 or not np.all(np.isfinite(t)):
+        return
+    x, which = np.unique(np.concatenate([x, t.reshape(-1, 1)], 1).astype(np.float64), axis=0, return_index=True)
+    x, t = x[:, :-1], t.reshape(-1)[which]
+    if len(x) < LEAST:
+        return
+    kinds = np.unique(t)
+    classes = 3 * len(kinds) <= len(t) and (t.dtype.kind in "iub" or len(kinds) == 2)
+    told = _by_class(x, t) if classes else _by_number(x, t.astype(np.float64))
+    if not told:
+        return
+    column, share = told[0]
+    yield Suspicion(
+        f"column {column} of the inputs is the label in another form"
+        if len(told) == 1
+        else f"{len(told)} columns of the inputs are the label in another form",
+        Place(module="the inputs", entry=(column,)),
+        {"columns": float(len(told)), "first of them": float(column), "share that label and column tell": share},
+        "the net learns to read the answer off, and fails where it is not written there: leave these columns out",
+        also=tuple(Place(module="the inputs", entry=(other,)) for other, _ in told[1:]),
+    )
+
+
+def _by_class(x: Any, t: Any) -> list[tuple[int, float]]:
+    """Columns that are the same number throughout a class, where most others are not; each with the share of it that
+    the class tells (the correlation ratio of K. Pearson)."""
+    whole = x.var(0)
+    moving = np.flatnonzero(whole > 1e-12 * max(float(np.abs(x).max()), 1e-300) ** 2)
+    within = sum((t == kind).mean() * x[t == kind].var(0) for kind in np.unique(t))
+    left = within[moving] / whole[moving]
+    if len(moving) < 2 or not np.any(left < TOLD):
+        return []
+    others = 1 - left[left >= TOLD]
+    if not len(others) or np.median(others) > OTHERS:  # where all columns tell it, it is easy rather than leaked
+        return []
+    return [(int(column), float(1 - share)) for column, share in zip(moving, left, strict=True) if share < TOLD]
+
+
+def _by_number(x: Any, t: Any) -> list[tuple[int, float]]:
+    """Columns that are a multiple of the label, or always grow where it grows, and are like no other column."""
+    moving = np.flatnonzero(np.ptp(x, 0) > 0)
+    if len(moving) < 2:
+        return []
+    open_by_label = 1 - _correlation(x[:, moving], t[:, None])[:, 0] ** 2
+    among = 1 - _correlation(x[:, moving], x[:, moving]) ** 2
+    told = open_by_label < FIT
+    ordered = np.array([_ordered(x[:, column], t) for column in moving])
+    found = []
+    for n in np.flatnonzero(told | ordered):
+        others = [among[n, m] for m in range(len(moving)) if m != n and not told[m] and not ordered[m]]
+        if others and min(others) > APART * (open_by_label[n] if told[n] else 0.0):
+            found.append((int(moving[n]), float(1 - open_by_label[n])))
+    return found
+
+
+def _ordered(a: Any, b: Any) -> bool:
+    """Whether two columns without ties have the same order, or the reverse."""
+    if len(np.unique(a)) < len(a) or len(np.unique(b)) < len(b):
+        return False
+    order = np.argsort(b)
+    steps = np.diff(a[order])
+    return bool(np.all(steps > 0) or np.all(steps < 0))
+
+
+def _correlation(a: Any, b: Any) -> Any:
+    a, b = (a - a.mean(0)) / a.std(0), (b - b.mean(0)) / b.std(0)
+    return np.clip(a.T @ b / len(a), -1, 1)

@@ -1,0 +1,299 @@
+"""What the data are like: scales, columns, classes, labels that are told or that nothing tells; and healthy data."""
+
+import math
+
+import numpy as np
+import pytest
+from tests.doctor.asked import ask, patient, silent
+
+import glassgrad as gg
+from glassgrad import nn, optim
+from glassgrad.doctor.dependence import TIMES, chances
+from glassgrad.doctor.loop import Loop
+from glassgrad.findings import FAULT, NOTE
+from glassgrad.nn import functional as F
+
+UNSCALED, CONSTANT, DUPLICATE = "unscaled inputs", "constant features", "duplicate features"
+LEAK, SHUFFLED, IMBALANCE = "leaking label", "shuffled labels", "class imbalance"
+ALL = (UNSCALED, CONSTANT, DUPLICATE, LEAK, SHUFFLED, IMBALANCE)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    gg.manual_seed(0)
+
+
+class Last(nn.Module):
+    def __init__(self, out):
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(4, 12, batch_first=True), nn.Linear(12, out)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+
+
+class Tokens(nn.Module):
+    def __init__(self, out):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(6, 12), nn.Linear(12, out)
+        self.layer = nn.TransformerEncoderLayer(12, 2, 24, dropout=0.0, batch_first=True)
+
+    def forward(self, x):
+        return self.head(self.layer(self.embed(x)).mean(1))
+
+
+def make(kind, rows=64, out=2):
+    """A net, inputs, and classes that can be learned from them."""
+    if kind == "mlp":
+        net, x = nn.Sequential(nn.Linear(8, 24), nn.ReLU(), nn.Linear(24, out)), gg.randn(rows, 8)
+    elif kind == "cnn":
+        net = nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(96, out))
+        x = gg.randn(rows, 1, 6, 6)
+    elif kind == "lstm":
+        net, x = Last(out), gg.randn(rows, 5, 4)
+    else:
+        x = gg.randint(0, 6, (rows, 7))
+        return Tokens(out), x, ((x == 2).sum(1) > 1).long()
+    return net, x, (x.flatten(1)[:, :3].sum(1) > 0).long()
+
+
+KINDS = ["mlp", "cnn", "lstm", "transformer"]
+LOSS = nn.CrossEntropyLoss()
+
+
+def batches(x, t, size=32):
+    return [(x[at : at + size], t[at : at + size]) for at in range(0, len(x), size)]
+
+
+def sgd(net, lr=0.05):
+    return optim.SGD(net.parameters(), lr=lr)
+
+
+# -- inputs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["times 100", "0 to 255", "far from 0", "one column", "columns of all sizes"])
+@pytest.mark.parametrize("kind", ["mlp", "cnn", "lstm"])
+def test_inputs_far_from_a_deviation_of_1(kind, how):
+    net, x, t = make(kind)
+    each = x.shape[1] if kind == "mlp" else x.shape[-1] if kind == "lstm" else 1
+    if (kind == "cnn" and "column" in how) or (kind == "lstm" and how != "far from 0"):
+        return  # there are no columns; large numbers only make gates into switches, which learn by heart as well
+    scale = gg.ones(each)
+    scale[0] = 1e3
+    x = {
+        "times 100": lambda: x * 100,
+        "0 to 255": lambda: (x - x.min()) / (x.max() - x.min()) * 255,
+        "far from 0": lambda: x + 50,
+        "one column": lambda: x * scale,
+        "columns of all sizes": lambda: x * gg.logspace(-1, 3, each),
+    }[how]()
+    (found,) = ask(UNSCALED, patient(net, LOSS, (x, t), sgd(net, 0.5)), steps=100)
+    assert found.evidence["largest input"] == pytest.approx(float(x.abs().max().item()))
+    assert found.proof.holds
+    new = found.mended.batches[0][0].numpy()
+    axes = {"mlp": 0, "lstm": (0, 1), "cnn": (0, 1, 2, 3)}[kind]
+    assert new.mean(axes) == pytest.approx(0 * new.mean(axes), abs=1e-4)
+    assert new.std(axes) == pytest.approx(0 * new.std(axes) + 1, abs=1e-4)
+    silent(found.mended, UNSCALED)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_columns_that_never_change_and_copies_are_notes(count):
+    net, x, t = make("mlp")
+    still = x.clone()
+    still[:, :count] = gg.arange(count).float()
+    (found,) = ask(CONSTANT, patient(net, LOSS, (still, t)))
+    assert (found.suspicion.weight, found.evidence["constant columns"]) == (NOTE, count)
+    copied = gg.cat([x, x[:, :count], 2.54 * x[:, :count] + 1], 1)
+    wide = nn.Sequential(nn.Linear(8 + 2 * count, 4), nn.ReLU(), nn.Linear(4, 2))
+    (found,) = ask(DUPLICATE, patient(wide, LOSS, (copied, t)))
+    assert (found.suspicion.weight, found.evidence["copies"]) == (NOTE, 2 * count)
+    assert found.where.entry == (8,)
+    assert found.evidence["of column"] == 0
+
+
+# -- classes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rare", [0.02, 0.05])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_class_that_is_nearly_all_there_is(kind, rare):
+    net, x, _ = make(kind, 256)
+    t = (gg.arange(256) < round(256 * rare)).long()
+    net.eval()
+    (found,) = ask(IMBALANCE, patient(net, LOSS, batches(x, t.roll(128)), sgd(net, 0.02)))
+    p = round(256 * rare) / 256
+    assert found.evidence["share of the largest class"] == pytest.approx(1 - p)
+    assert found.evidence["loss of always saying so"] == pytest.approx(-p * math.log(p) - (1 - p) * math.log(1 - p))
+    assert found.suspicion.weight == FAULT
+    assert found.evidence["share of the others that the net tells"] == 0
+    assert found.proof.holds
+    again = np.concatenate([t.numpy() for _, t in found.mended.batches])
+    assert again.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_yes_or_no_counts_as_classes_and_a_net_that_tells_the_rare_one_gets_a_note():
+    net, x, _ = make("mlp", 200, 1)
+    t = (gg.arange(200) % 20 == 0).float()[:, None]
+    (found,) = ask(IMBALANCE, patient(net, nn.BCEWithLogitsLoss(), (x, t), sgd(net, 0.01)))
+    assert found.suspicion.weight == FAULT
+    x = x + 4 * t
+    (found,) = ask(IMBALANCE, patient(net, nn.BCEWithLogitsLoss(), (x, t)), steps=150)
+    assert found.suspicion.weight == NOTE
+    assert found.evidence["share of the others that the net tells"] == 1
+
+
+def test_rows_in_the_order_of_their_classes_are_shuffled():
+    net, x, t = make("mlp", 160)
+    order = gg.tensor(np.argsort(t.numpy(), kind="stable"))
+    (found,) = ask(IMBALANCE, patient(net, LOSS, batches(x[order], t[order], 16), sgd(net, 0.5)), steps=60)
+    assert found.evidence["share of one class in a batch"] == 1
+    assert found.proof.holds
+    silent(found.mended, IMBALANCE)
+
+
+def test_an_output_that_never_is_right_is_a_note():
+    net, x, t = make("mlp", 300, 4)
+    (found,) = ask(IMBALANCE, patient(net, LOSS, (x, t)))
+    assert (found.suspicion.weight, found.evidence["classes that never are a target"]) == (NOTE, 2)
+
+
+# -- labels that are told ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda t: t.float(),
+        lambda t: 3 - 2 * t.float(),
+        lambda t: t.float() + 0.001 * gg.randn(len(t)),
+        lambda t: gg.exp(t.float()),
+        lambda t: F.one_hot(t, 3).float(),
+    ],
+)
+@pytest.mark.parametrize("count", [60, 300])
+def test_a_column_that_is_the_class(tell, count):
+    t = gg.randint(0, 3, (count,))
+    told = tell(t).reshape(count, -1)
+    x = gg.cat([gg.randn(count, 4), told, gg.randn(count, 3)], 1)
+    net = nn.Linear(x.shape[1], 3)
+    (found,) = ask(LEAK, patient(net, LOSS, batches(x, t)))
+    places = [found.where.entry[0], *(each.entry[0] for each in found.suspicion.also)]
+    assert places == list(range(4, 4 + told.shape[1]))
+    assert found.evidence["share that label and column tell"] > 0.999
+
+
+@pytest.mark.parametrize("tell", [lambda t: t, lambda t: 5 - 3 * t, gg.exp, lambda t: -(t**3)])
+@pytest.mark.parametrize("count", [40, 300])
+def test_a_column_that_is_the_number(tell, count):
+    x = gg.randn(count, 6)
+    t = x[:, :1] + 0.5 * gg.randn(count, 1)
+    x = gg.cat([x, tell(t)], 1)
+    (found,) = ask(LEAK, patient(nn.Linear(7, 1), nn.MSELoss(), batches(x, t)))
+    assert found.where.entry == (6,)
+
+
+# -- labels that nothing tells ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [256, 512])
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_in_another_order_than_their_inputs(kind, count):
+    net, x, t = make(kind, count)
+    silent(patient(net, LOSS, batches(x, t), loop=Loop()), SHUFFLED)
+    orders = [patient(net, LOSS, batches(x, t[gg.randperm(count)]), loop=Loop()) for _ in range(3)]
+    found = [each for given in orders for each in ask(SHUFFLED, given)]
+    assert len(found) >= 2  # one order in some dozens is as good as none by chance
+    for each in found:
+        assert each.suspicion.weight == FAULT
+        assert all(1 / (1 + TIMES) < p <= 1 for name, p in each.evidence.items() if name.startswith("p of"))
+
+
+def test_numbers_in_another_order_and_in_a_single_batch_a_note():
+    x = gg.randn(300, 5)
+    t = x[:, :1] * x[:, 1:2] + 0.1 * gg.randn(300, 1)
+    net = nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 1))
+    silent(patient(net, nn.MSELoss(), (x, t)), SHUFFLED)
+    (found,) = ask(SHUFFLED, patient(net, nn.MSELoss(), (x, t[gg.randperm(300)])))
+    assert found.suspicion.weight == NOTE
+
+
+def test_the_same_rows_with_other_labels_each_time():
+    net, x, t = make("mlp", 64)
+    (found,) = ask(SHUFFLED, patient(net, LOSS, [(x, t[gg.randperm(64)]) for _ in range(4)]))
+    assert found.evidence["rows that come again"] == 3 * 64
+    assert found.evidence["share of them with another label"] == pytest.approx(0.5, abs=0.15)
+    silent(patient(net, LOSS, [(x, t)] * 4), SHUFFLED)
+
+
+def test_labels_that_belong_to_the_row_before_are_moved_back():
+    net, x, t = make("mlp", 256)
+    (found,) = ask(SHUFFLED, patient(net, LOSS, (x, t.roll(1)), sgd(net, 0.5)), steps=60)
+    assert found.proof.holds
+    assert gg.equal(found.mended.batches[0][1], t)
+
+
+def test_few_rows_say_nothing():
+    for count in (16, 32, 150):
+        net, x, t = make("mlp", count)
+        silent(patient(net, LOSS, (x, t[gg.randperm(count)])), SHUFFLED)
+
+
+RELATIONS = {
+    "linear": lambda x, r: x[:, 0] - x[:, 1],
+    "a square": lambda x, r: x[:, 0] ** 2,
+    "a product": lambda x, r: x[:, 0] * x[:, 1],
+    "the sign of a product": lambda x, r: (x[:, 0] * x[:, 1] > 0).astype(int),
+    "a ring": lambda x, r: (np.hypot(x[:, 0], x[:, 1]) > 1.2).astype(int),
+    "a wave": lambda x, r: np.sin(3 * x[:, 0]),
+}
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_what_depends_on_something_is_found_by_some_test(name):
+    r = np.random.default_rng(0)
+    x = r.standard_normal((256, 4))
+    y = RELATIONS[name](x, r)
+    assert min(p for _, p in chances(x, y)) == pytest.approx(1 / 200)
+
+
+def test_where_nothing_depends_on_anything_each_p_is_uniform():
+    r = np.random.default_rng(1)
+    found = np.array([[p for _, p in chances(r.standard_normal((60, 3)), r.integers(0, 3, 60))] for _ in range(60)])
+    assert found.mean(0) == pytest.approx(np.full(4, 0.5), abs=4 / math.sqrt(12 * 60))  # 4 deviations of the mean
+    assert np.mean(found <= 1 / 200) < 0.05
+
+
+# -- healthy data -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [32, 256])
+@pytest.mark.parametrize("kind", KINDS)
+def test_healthy_data_are_let_be(kind, rows):
+    net, x, t = make(kind, rows)
+    silent(patient(net, LOSS, batches(x, t)), *ALL)
+    mixed = t[gg.randperm(rows)] if rows == 32 else t  # random labels on one small batch are usual in tests
+    silent(patient(net, LOSS, (x, mixed)), *ALL)
+
+
+def test_healthy_tables():
+    x = gg.randn(200, 5)
+    silent(patient(nn.Linear(5, 1), nn.MSELoss(), (x, x[:, :1] * 2 + x[:, 1:2])), *ALL)
+    silent(patient(nn.Linear(1, 1), nn.MSELoss(), (x[:, :1], 3 * x[:, :1] + 2)), *ALL)  # a line through points
+    silent(patient(nn.Linear(5, 2), LOSS, (x, (x[:, 0] > 0).long())), *ALL)  # a class that one column decides
+    tenth = (gg.arange(200) % 10 == 0).long()
+    silent(patient(nn.Linear(5, 2), LOSS, (x + 3 * tenth[:, None], tenth)), *ALL)
+    kinds = gg.randint(0, 6, (200,))
+    silent(patient(nn.Linear(6, 6), LOSS, (F.one_hot(kinds, 6).float(), kinds)), *ALL)
+    silent(patient(nn.Linear(6, 2), LOSS, (F.one_hot(kinds, 6).float(), kinds % 2)), *ALL)
+    pixels = gg.rand(200, 1, 6, 6) * 0.5 + 0.5 * (gg.arange(200) % 2).reshape(-1, 1, 1, 1)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2))
+    silent(patient(net, LOSS, (pixels, gg.arange(200) % 2)), *ALL)
+    apart = 4 * gg.randn(3, 5)[gg.arange(200) % 3] + 0.01 * gg.randn(200, 5)  # clusters far from each other
+    silent(patient(nn.Linear(5, 3), LOSS, (apart, gg.arange(200) % 3)), *ALL)
+    time = gg.arange(220).float() * 0.01
+    windows = gg.stack([gg.sin(time[n : n + 200]) for n in range(12)], 1)
+    silent(patient(nn.Linear(11, 1), nn.MSELoss(), (windows[:, :11], windows[:, 11:])), LEAK, DUPLICATE, SHUFFLED)
+    truth = gg.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]).repeat(8, 1)
+    silent(patient(nn.Linear(2, 1), nn.MSELoss(), (truth, (truth.sum(1, keepdim=True) == 1).float())), *ALL)
