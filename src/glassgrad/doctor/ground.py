@@ -176,6 +176,9 @@ def stands(losses: Callable[[Any], float], at: Any, found: Bend, gained: float) 
             return SADDLE, f"{still}, and the least curvature is {seen.low:.3g}, known to {found.noise:.1g}"
         return "", f"{still}, and along the direction of the least curvature, {seen.low:.3g}, it hardly falls either"
     if seen.low <= found.noise:
-        return VALLEY, f"{still}, and no curvature is below zero; {100 * seen.flat:.0f} % of the directions are flat"
+        return (
+            VALLEY,
+            f"{still}, and no curvature is clearly below zero; {100 * seen.flat:.0f} % of the directions are flat",
+        )
     known = f"all {seen.size} eigenvalues are" if seen.exact else "no eigenvalue that was found is not"
     return MINIMUM, f"{still}, and {known} above zero, the least is {seen.low:.3g}"

@@ -84,10 +84,10 @@ def of_spectrum(surface: Surface) -> list[str]:
         f"{number(seen.zero, 2)}: {share(seen.flat)}.",
     ]
     if seen.outliers:
-        rest = "" if len(seen.outliers) <= FEW else ", …"
+        rest = "." if len(seen.outliers) <= FEW else ", …"
         largest = ", ".join(number(each, 3) for each in seen.outliers[:FEW])
         count = _count(len(seen.outliers), "outlier")
-        told.append(f"{count}, more than three times the root mean square of all: {largest}{rest}.")
+        told.append(f"{count}, more than three times the root mean square of all: {largest}{rest}")
     told.append(f"The gradient has the size {number(surface.slope, 3)}.")
     if surface.why:
         told.append(f"{STANDS[surface.ground]}: {surface.why}.")
