@@ -12,7 +12,8 @@ from ..dispatch import no_grad
 from .patient import Patient, drawing
 
 LOOKED_AT, DRAWS = 8, 3
-"""How many batches are looked at to see how far they differ, and how often each."""
+"""How many batches are looked at to see how far they differ, and how often each. The same ones each time, so that what
+is learned is not hidden by how they differ."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Standing:
         return max(abs(self.mean), self.scatter, 1e-12)
 
 
-def standing(patient: Patient) -> Standing:
+def standing(patient: Patient, draws: int = DRAWS) -> Standing:
     """Measure a patient as it stands; nothing is learned."""
     one = patient.copy()
     with no_grad(), drawing(one.seed):
-        found = np.array([[one.value(batch).item() for _ in range(DRAWS)] for batch in one.batches[:LOOKED_AT]])
+        found = np.array([[one.value(batch).item() for _ in range(draws)] for batch in one.batches[:LOOKED_AT]])
     with np.errstate(all="ignore"):
         return Standing(float(found.mean()), float(found.std()), float(np.sqrt(found.var(1).mean())))
 
@@ -47,10 +48,14 @@ def over_batches(patient: Patient) -> float:
         return float(np.mean([one.value(batch).item() for batch in one.batches]))
 
 
+def window(losses: Sequence[float], batches: int) -> int:
+    """How many steps of the end are taken together: as many as there are batches where that is possible."""
+    return min(len(losses), max(3, min(batches, len(losses) // 4)))
+
+
 def level(losses: Sequence[float], batches: int = 1) -> float:
-    """Where a course ends: the mean of the last steps, of as many as there are batches where that is possible."""
-    count = min(len(losses), max(3, min(batches, len(losses) // 4)))
-    return float(np.mean(losses[-count:]))
+    """Where a course ends: the mean of the last steps."""
+    return float(np.mean(losses[-window(losses, batches) :]))
 
 
 def levels(losses: Sequence[float], parts: int = 10) -> list[float]:

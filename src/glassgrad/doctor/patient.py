@@ -135,7 +135,7 @@ class Patient:
         losses: list[float] = []
         with drawing(self.seed):
             for number in range(steps):
-                with self._rated(number):
+                with self.rated(number):
                     losses.append(self.step(self.batches[number % len(self.batches)]))
                 if not math.isfinite(losses[-1]):
                     return losses
@@ -160,7 +160,7 @@ class Patient:
         return all(bool(np.all(np.isfinite(p.detach().numpy()))) for p in self.parameters)
 
     @contextmanager
-    def _rated(self, number: int) -> Iterator[None]:
+    def rated(self, number: int) -> Iterator[None]:
         """The rate that the schedule has for a step."""
         groups = self.optimizer.param_groups
         whole = [group["lr"] for group in groups]

@@ -231,7 +231,8 @@ class Probe:
         with drawing(one.seed), np.errstate(all="ignore"):
             for step in range(count):
                 before = [(p.detach().numpy().copy(), norm(p.detach().numpy())) for _, p in held]
-                one.step(one.batches[step % len(one.batches)])
+                with one.rated(step):
+                    one.step(one.batches[step % len(one.batches)])
                 for (name, p), (old, size) in zip(held, before, strict=True):
                     ways[name] += norm(p.detach().numpy() - old) / size / count if size else 0.0
         return ways

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import GlassgradError
-from .courses import level, steady
+from .courses import Standing, standing, steady
 from .patient import Patient
 
 SHORT = 30
@@ -37,14 +37,13 @@ class Range:
 
     ends: dict[float, float]
     """By the factor of the rate, in rising order: the loss after the trial; infinite where it ran away."""
-    start: float
-    noise: float
+    start: Standing
 
     @property
     def falls(self) -> list[float]:
         """The factors at which the loss falls."""
-        least = max(2 * self.noise, 0.005 * abs(self.start))
-        return [factor for factor, end in self.ends.items() if end < self.start - least]
+        least = max(self.start.drawn, 0.005 * self.start.scale)
+        return [factor for factor, end in self.ends.items() if end < self.start.mean - least]
 
     @property
     def best(self) -> float:
@@ -63,15 +62,17 @@ class Range:
         }
 
 
-def range_test(patient: Patient, factors: Iterable[float], steps: int, start: float, noise: float = 0.0) -> Range:
+def range_test(patient: Patient, factors: Iterable[float], steps: int, start: Standing) -> Range:
     """Try multiples of the rate for a few steps each, on copies."""
     count = min(steps, SHORT, max(8, steps // 3))
     ends: dict[float, float] = {}
     for factor in sorted(factors):
+        other = at(patient, factor)
         try:
-            losses = at(patient, factor).train(count)
+            good = steady(other.train(count), len(patient.batches), start.scatter)
+            ends[factor] = standing(other).mean if good else math.inf
         except (GlassgradError, ArithmeticError):
-            losses = [math.inf]
-        good = steady(losses, len(patient.batches), noise)
-        ends[factor] = level(losses, len(patient.batches)) if good else math.inf
-    return Range(ends, start, noise)
+            ends[factor] = math.inf
+        if not math.isfinite(ends[factor]):
+            ends[factor] = math.inf
+    return Range(ends, start)

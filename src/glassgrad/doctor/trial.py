@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..errors import GlassgradError
 from ..findings import Proof
-from .courses import level, standing, steady
+from .courses import level, steady, window
 from .patient import Patient
 from .probe import Probe
 from .rule import Remedy
@@ -25,10 +27,10 @@ def tried(probe: Probe, remedy: Remedy) -> Proof:
             return _taken(probe, remedy, treated, after)
         if remedy.judge is not None:
             before, end, new = probe.losses, remedy.judge(probe.losses), remedy.judge(after)
-            holds = _clearly(end, new) and _lasts(treated, after)
+            holds = _clearly(end, new) and _lasts(probe, treated, after)
         elif remedy.measure is None:
             before, end, new = probe.losses, _end(probe.patient, probe.losses), _end(treated, after)
-            holds = _helps(probe, end, new) and _lasts(treated, after)
+            holds = _helps(probe, before, after) and _lasts(probe, treated, after)
         else:
             plain = probe.patient.copy()
             before = plain.train(probe.steps)
@@ -43,7 +45,7 @@ def tried(probe: Probe, remedy: Remedy) -> Proof:
 
 def _taken(probe: Probe, remedy: Remedy, treated: Patient, after: list[float]) -> Proof:
     """What a remedy makes of a step that cannot be taken as it is."""
-    holds = math.isfinite(after[-1]) and _lasts(treated, after)
+    holds = math.isfinite(after[-1]) and _lasts(probe, treated, after)
     led = f"{after[0]:.4g} to {after[-1]:.4g}"
     said = f"a step fails as it was; {probe.steps} steps with the remedy take the loss from {led}"
     return Proof(remedy.measured, (), tuple(after), holds, said)
@@ -54,20 +56,28 @@ def _clearly(end: float, new: float) -> bool:
     return math.isfinite(new) and (not math.isfinite(end) or new < end - LEAST * abs(end))
 
 
-def _helps(probe: Probe, end: float, new: float) -> bool:
-    """Whether it ends lower, by more than the noise of batches and draws accounts for."""
-    if not math.isfinite(new) or not math.isfinite(end):
-        return math.isfinite(new)
-    return new < end - max(LEAST * abs(end), DONE * abs(probe.start.mean), probe.start.scatter / 2)
+def _helps(probe: Probe, before: list[float], after: list[float]) -> bool:
+    """Whether it ends lower, step against step: the same batches, so that how they differ says nothing."""
+    count = window(after, len(probe.patient.batches))
+    if not math.isfinite(after[-1]) or len(after) < len(before):
+        return False
+    if not math.isfinite(before[-1]) or len(before) < len(after):
+        return True
+    gains = np.subtract(before[-count:], after[-count:])
+    noise = float(gains.std()) / math.sqrt(count) if count > 3 else 0.0
+    end = abs(float(np.mean(before[-count:])))
+    return float(gains.mean()) > max(LEAST * end, DONE * abs(probe.start.mean), noise)
 
 
-def _lasts(treated: Patient, losses: list[float]) -> bool:
+def _lasts(probe: Probe, treated: Patient, losses: list[float]) -> bool:
     """Whether the steps with it have not run away by the end, but lowered the loss or left it."""
     if len(losses) < 2:
         return False
-    noise = 0.0 if len(treated.batches) == 1 else float(standing(treated).scatter)
     count = len(treated.batches)
-    return steady(losses, count, noise) and level(losses, count) <= 1.05 * abs(losses[0]) + 3 * noise
+    first = losses[: window(losses, count)]
+    highest = max(losses[0], float(np.mean(first)))
+    noise = (0.0 if probe.fails else probe.start.scatter) / math.sqrt(len(first))
+    return steady(losses, count, noise) and level(losses, count) <= highest + 0.05 * abs(highest) + 2 * noise
 
 
 def _end(patient: Patient, losses: list[float]) -> float:

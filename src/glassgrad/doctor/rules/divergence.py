@@ -10,14 +10,13 @@ import numpy as np
 
 from ...autograd import grad
 from ...dispatch import no_grad
-from ...errors import GlassgradError
 from ...findings import Place
 from ...tensor import Tensor
 from ..courses import level
 from ..patient import Patient, drawing
-from ..probe import Probe, norm
+from ..probe import FAILURES, Probe, norm
 from ..rule import Remedy, Suspicion, rule
-from .rates import RISES, SWINGS, swings
+from ..trends import RISES, SWINGS, swings
 
 FAR = (1e2, 1e4, 1e6)
 """How far predictions are moved to see whether a loss has a bound, against their size."""
@@ -25,26 +24,27 @@ HEAVY, USUAL = 0.95, 0.9
 """A momentum that is heavy, and the usual one."""
 
 
-def boundless(patient: Patient, sign: int) -> bool:
-    """Whether a loss goes on for ever when predictions follow its slope: downwards for -1, upwards for 1."""
+def boundless(patient: Patient, sign: int) -> bool | None:
+    """Whether a loss goes on for ever when predictions follow its slope: downwards for -1, upwards for 1. None where
+    the predictions are no tensor."""
     one = patient.copy()
+    batch = one.batches[0]
     try:
         with drawing(one.seed):
-            predictions: Any = one.predict(one.batches[0])
-            if not isinstance(predictions, Tensor) or predictions.dtype.kind != "f":
-                return False
+            predictions: Any = one.predict(batch)
+            if not isinstance(predictions, Tensor) or predictions.dtype.kind != "f" or predictions.numel() == 1:
+                return None
             free = predictions.detach().clone().requires_grad_()
-            loss = one.loss(free, one.batches[0][-1])
-            (slope,) = grad(loss, [free], allow_unused=True)
-    except (GlassgradError, ValueError, RuntimeError, TypeError):
-        return False
-    if slope is None or not norm(slope.numpy()):
-        return False
-    along = slope / float(np.abs(slope.numpy()).max())
-    size = 1 + float(np.abs(free.detach().numpy()).max())
-    with np.errstate(all="ignore"), no_grad():
-        moved = (free.detach() + along * (sign * size * c) for c in FAR)
-        near, far, farther = (sign * float(one.loss(each, one.batches[0][-1]).item()) for each in moved)
+            (slope,) = grad(one.loss(free, batch[-1]), [free], allow_unused=True)
+            if slope is None or not norm(slope.numpy()):
+                return False
+            along = slope / float(np.abs(slope.numpy()).max())
+            size = 1 + float(np.abs(free.detach().numpy()).max())
+            with np.errstate(all="ignore"), no_grad():
+                moved = (free.detach() + along * (sign * size * c) for c in FAR)
+                near, far, farther = (sign * float(one.loss(each, batch[-1]).item()) for each in moved)
+    except FAILURES:
+        return None
     if not math.isfinite(far):
         return far > 0
     return far > near and (farther - far > 10 * (far - near) or farther == math.inf)
@@ -67,17 +67,22 @@ def uphill(probe: Probe) -> bool:
     return sum(float(np.sum(np.asarray(step, np.float64) * g)) for step, g in moved) > 0
 
 
-@rule("diverging loss", explains=("too high a rate", "oscillating loss", "exploding gradients", "gradient noise"))
+@rule("diverging loss", explains=("too high a rate", "oscillating loss", "weights that move wildly", "gradient noise"))
 def diverging(probe: Probe) -> Iterator[Suspicion]:
-    """The loss has no floor, or the steps go uphill, or it runs away whatever the rate."""
+    """The loss has no floor, or the steps go uphill."""
     losses, start = probe.losses, probe.start
     loop = probe.patient.loop
     own = loop.losses if loop is not None and len(loop.losses) >= 20 else losses
-    grown = losses[-1] > start.mean + 2 * start.scatter or not math.isfinite(losses[-1])
-    if grown and uphill(probe) and boundless(probe.patient, 1):
-        yield _ascent(probe)
-    elif runs_down(losses) and own[-1] < own[0] and boundless(probe.patient, -1):
-        yield _floorless(probe)
+    known = [each for each in own if math.isfinite(each)]
+    finite = math.isfinite(losses[-1])
+    if (not finite or losses[-1] > start.mean + 2 * start.scatter) and uphill(probe):
+        far = not finite or losses[-1] > start.mean + start.scale
+        if boundless(probe.patient, 1) or (far and boundless(probe.patient, 1) is None):
+            yield _ascent(probe)
+    elif runs_down(losses) and known and known[-1] < min(known[0], 0.0):
+        far = not finite or losses[-1] < start.mean - 10 * start.scale
+        if boundless(probe.patient, -1) or (far and boundless(probe.patient, -1) is None):
+            yield _floorless(probe)
 
 
 def _ascent(probe: Probe) -> Suspicion:
@@ -105,7 +110,7 @@ def _floorless(probe: Probe) -> Suspicion:
 
     return Suspicion(
         f"the loss falls below zero and on, to {probe.losses[-1]:.4g}: it has no floor",
-        Place(),
+        probe.sites[-1].place if probe.sites else Place(),
         {"loss at the start": probe.start.mean, "loss at the end": probe.losses[-1]},
         "the further the predictions go, the lower this loss is, so that the weights grow for ever: a sign is wrong, "
         "or something that keeps the predictions finite is missing",

@@ -15,7 +15,7 @@ from ..probe import Probe
 from ..ranges import at, rate_of
 from ..remedies import rate
 from ..rule import Remedy, Suspicion, rule
-from .rates import fell
+from ..trends import fell
 
 LOUD = 10.0
 """A batch of less than its noise scale by this factor follows the noise more than the slope."""

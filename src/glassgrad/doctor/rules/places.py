@@ -18,7 +18,7 @@ from ..probe import Probe, norm
 from ..ranges import rate_of
 from ..remedies import rate, wider_start
 from ..rule import Suspicion, rule
-from .rates import fell
+from ..trends import fell
 
 STILL = 0.02
 """A loss that has fallen by less than this share stands still."""

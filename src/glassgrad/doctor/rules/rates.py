@@ -8,15 +8,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ...findings import Place
-from ..courses import level, standing, swing
-from ..curvature import headroom
+from ..courses import level
 from ..probe import Probe
 from ..ranges import at, range_test, rate_of
 from ..remedies import rate
 from ..rule import Remedy, Suspicion, rule
+from ..trends import fell, highest_stable, restless
 
-SWINGS, RISES = 0.1, 0.3
-"""A loss that moves by this share of its level in each step, and this share of its way upwards, swings."""
 FURTHER = 0.7
 """To which share of the loss another rate has to bring it, in a short trial."""
 HARDLY, FEW = ((0.01, 0.05), (0.03, 0.005)), 0.003
@@ -25,49 +23,6 @@ share: usual are updates of 0.001 of the weights in every step (A. Karpathy, "CS
 less far than the last one are too slow if anything is gained at a higher rate, others if much is."""
 LOWER = tuple(10.0 ** (-k / 2) for k in range(13))
 HIGHER = tuple(10.0 ** (k / 2) for k in range(15))
-
-
-def fell(probe: Probe) -> float:
-    """By which share the loss falls: in the trial, or in the user's own loop, whichever saw it fall further."""
-    start = probe.start
-    shares = [(start.mean - level(probe.losses, len(probe.patient.batches))) / start.scale]
-    loop = probe.patient.loop
-    if loop is not None and len(loop.losses) > 3:
-        tenth = max(3, len(loop.losses) // 10)
-        first = float(np.mean(loop.losses[:tenth]))
-        shares.append((first - float(np.mean(loop.losses[-tenth:]))) / max(abs(first), 1e-12))
-    return max(shares, key=lambda share: share if math.isfinite(share) else -math.inf)
-
-
-def restless(probe: Probe) -> str:
-    """How the loss goes wrong: it "grows" or "swings"; else nothing."""
-    losses, batches = probe.losses, len(probe.patient.batches)
-    start, scale, noise = probe.start.mean, probe.start.scale, probe.start.scatter
-    end = level(losses, batches)
-    if (
-        not math.isfinite(end)
-        or end > start + 0.05 * scale + 3 * noise
-        or max(losses) > start + 0.5 * scale + 4 * noise
-    ):
-        return "grows"
-    size, rises = swings(probe)
-    return "swings" if size > SWINGS and rises > RISES else ""
-
-
-def swings(probe: Probe) -> tuple[float, float]:
-    """How far the loss moves from step to step in the end, and which share of that is upwards; what dropout draws, and
-    what is small against the loss at the start, is no swing."""
-    drawn = max(probe.start.drawn, standing(probe.late).drawn)
-    return swing(probe.losses, len(probe.patient.batches), max(0.1 * probe.start.scale, 30 * drawn))
-
-
-def highest_stable(probe: Probe) -> dict[str, float]:
-    """The rate above which the curvature at the start makes steps overshoot, where it is known."""
-    room = headroom(probe.patient)
-    current = float(probe.patient.optimizer.param_groups[0]["lr"])
-    held = any(float(group.get("momentum", 0)) > 0 for group in probe.patient.optimizer.param_groups)
-    name = "2 (1 + momentum) / the largest curvature" if held else "2 / the largest curvature"
-    return {} if room is None else {name: current * room}
 
 
 def other_rates(probe: Probe, factors: Iterable[float], kind: str) -> tuple[Remedy, ...]:
@@ -84,7 +39,7 @@ def too_high(probe: Probe) -> Iterator[Suspicion]:
     if not how:
         return
     current = rate_of(probe.patient)
-    found = range_test(probe.patient, LOWER, probe.steps, start.mean, start.scatter)
+    found = range_test(probe.patient, LOWER, probe.steps, start)
     end = level(losses, batches)
     lower = [f for f in found.falls if f < 1]
     if not lower:
@@ -112,10 +67,10 @@ def too_high(probe: Probe) -> Iterator[Suspicion]:
 
 def _far_lower(probe: Probe, factor: float, end: float) -> bool:
     """Whether a whole trial at another rate ends far below where this one ends, or at least falls where that grows."""
-    start, batches = probe.start, len(probe.patient.batches)
-    new = level(at(probe.patient, factor).train(probe.steps), batches)
+    start, other = probe.start, at(probe.patient, factor)
+    new = level(other.train(probe.steps), len(other.batches))
     if math.isfinite(end) and end < start.mean - 0.05 * start.scale:
-        return end - new > (1 - FURTHER) * abs(end) + start.scatter / 2
+        return end - new > (1 - FURTHER) * abs(end)
     return new < start.mean - 0.05 * start.scale
 
 
@@ -130,7 +85,7 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
     if not any(way < most and fell(probe) < share for most, share in HARDLY):
         return
     current = rate_of(probe.patient)
-    found = range_test(probe.patient, HIGHER, probe.steps, start.mean, start.scatter)
+    found = range_test(probe.patient, HIGHER, probe.steps, start)
     best = found.best
     tries = (best / math.sqrt(10), best, best / 10)
     if best < 10 or (way > FEW and not any(_far_lower(probe, f, start.mean - 0.1 * start.scale) for f in tries)):

@@ -12,7 +12,7 @@ from ..courses import level
 from ..probe import Probe
 from ..remedies import own_rate
 from ..rule import Suspicion, rule
-from .rates import fell, restless
+from ..trends import fell, restless
 
 APART = 100.0
 """By which factor a layer's stride differs from the median of the others to be told."""
