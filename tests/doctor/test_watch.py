@@ -11,7 +11,7 @@ import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.autograd.backward import LISTENERS
 from glassgrad.dispatch import STATE
-from glassgrad.doctor import check, watch
+from glassgrad.doctor import check, examine_text, watch
 from glassgrad.doctor.monitor import FEWEST, RING
 from glassgrad.errors import ArgumentError, StateError
 
@@ -210,6 +210,7 @@ def test_modes():
         t.net.eval()
         t.run(2)
     assert (d.loop.training["1"].times, d.loop.training["1"].first) == (1, 4)
+    assert d.loop.training["1"].place.module == "1"
     assert (d.loop.evaluating["1"].times, d.loop.evaluating["1"].first) == (2, 4)
 
 
@@ -364,6 +365,32 @@ def test_a_recording_within_the_block_is_the_users_own():
             t.run(1)
         t.run(1)
     assert tape.roots and d.loop.steps == 3
+
+
+def test_within_a_recording_of_ones_own_it_says_so():
+    t = Training()
+    with gg.record(), pytest.raises(StateError, match="a recording is on"), watch(t.net, t.opt):
+        pass
+    assert not LISTENERS and not t.opt._pre_hooks
+
+
+def test_it_goes_on_within_a_script_that_is_examined():
+    text = """
+import glassgrad as gg
+gg.manual_seed(0)
+net = gg.nn.Linear(4, 1)
+x, y = gg.randn(8, 4), gg.randn(8, 1)
+opt = gg.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+with gg.doctor.watch(net, opt) as d:
+    for _ in range(30):
+        gg.nn.functional.mse_loss(net(x), y).backward()
+        opt.step()
+inner = [finding.fault for finding in d.findings]
+"""
+    d = examine_text(text, "watched.py", trial=30)
+    assert faults(d)[0] == "gradients never cleared"
+    assert d.run.error is None
+    assert d.run.scopes[-1]["inner"][0] == "gradients never cleared"
 
 
 def test_it_agrees_with_check_where_that_sees_the_same():

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..dispatch import STATE
 from ..engine.compile import Compiled
+from ..errors import StateError
 from ..explain.script import Run
 from ..graph import Node
 from ..nn import Module
@@ -50,11 +51,13 @@ class Beginning(Rounds):
         return STATE.observer is self
 
     def enter(self) -> None:
-        """Begin, if nobody else observes this thread; after another one of this kind."""
+        """Begin; after another one of this kind, if one is on."""
         if STATE.observer is None:
             STATE.observer = self
         elif isinstance(STATE.observer, Beginning):
             STATE.observer.waiting.append(self)
+        elif not isinstance(STATE.observer, Rounds):
+            raise StateError("a recording is on in this thread, so that no watch can record", fix="end it before")
 
     def leave(self, error: BaseException | None = None) -> None:
         """End, with the training's own error if it had one."""
@@ -82,12 +85,16 @@ class Beginning(Rounds):
             super().stepping(self.whole)
 
     def _goes_back(self, outputs: Sequence[Node]) -> None:
-        self.compiled = self.compiled or _is_compiled()
+        self.compiled = self.compiled or (self._is_mine() and _is_compiled())
         super()._goes_back(outputs)
 
-    def _visit(self) -> None:
+    def _is_mine(self) -> bool:
+        """Whether the step is one of the model's."""
         mine = set(map(id, self.model.parameters()))
-        if any(id(cell) in mine for cell, _ in self.tape.cells.values()):
+        return any(id(cell) in mine for cell, _ in self.tape.cells.values())
+
+    def _visit(self) -> None:
+        if self._is_mine():
             super()._visit()
 
     def _ends(self) -> None:

@@ -37,7 +37,7 @@ from .probe import norm
 
 RING = 256
 """How many losses of compiled steps are kept, the newest first, until somebody reads them."""
-PAUSE, SHARE, FEWEST = 0.01, 0.05, 32
+PAUSE, SHARE, FEWEST = 0.02, 0.05, 32
 """From one look at the sizes to the next: at least so many seconds, at least this share of the time until now, which
 makes looks few in a long training, and at least so many compiled steps."""
 TRACES = 8
@@ -128,7 +128,12 @@ class Monitor:
     @property
     def steps(self) -> int:
         """Steps of optimizers, until now."""
-        return self.loop.steps + sum(int(each.alarm.runs - each.counted) * each.steps for each in self.traces)
+        return self._sum("steps")
+
+    def _sum(self, name: str) -> int:
+        """Of a number of the loop, with what compiled steps have added to it since it was counted."""
+        new = sum((each.alarm.runs - each.counted) * getattr(each, name) for each in self.traces)
+        return int(getattr(self.loop, name) + new)
 
     # -- the hooks --------------------------------------------------------------------------------------------------
 
@@ -164,7 +169,7 @@ class Monitor:
             self._saw(self.loop.added)
         for name, module in innermost(self.model):
             if not module.training:
-                self._saw(self.loop.evaluating.setdefault(name, Seen()))
+                self._saw(self.loop.evaluating.setdefault(name, Seen()), name)
         return True
 
     def _before(self, optimizer: Optimizer, *_: Any) -> None:
@@ -264,7 +269,7 @@ class Monitor:
         if traced.steps and self.sized < TRACES and now >= self.next and traced.counted >= FEWEST:
             self.looking = True
             CHANGES.count += 1
-        room = (RING - 8) // (max(1, traced.backwards) * active)
+        room = (RING - 8) // max(1, traced.backwards * active)
         return max(1, min(room, max(FEWEST, int(PAUSE / each))))
 
     def _push(self, loss: Tensor) -> None:
@@ -275,14 +280,17 @@ class Monitor:
 
     # -- names ------------------------------------------------------------------------------------------------------
 
-    def _saw(self, seen: Seen) -> None:
-        """Something was seen in this step; in a traced one, in each of its runs."""
-        if not seen.times and not seen.first:
-            seen.first, seen.place = self.steps + 1, Place(line=line_of(here()))
-        if STATE.tracer is None:
+    def _saw(self, seen: Seen, module: str = "", after: int = 0) -> None:
+        """Something was seen at this backward pass, or after it; in a traced step, in each of its runs."""
+        traced = self._traced()
+        if not seen.first:
+            within = 0 if traced is None else traced.backwards
+            seen.first = self._sum("backwards") + within + after
+            seen.place = Place(module=module, line=line_of(here()))
+        if traced is None:
             seen.times += 1
         else:
-            self.traces[-1].seen.append(seen)
+            traced.seen.append(seen)
 
     def _parameters(self) -> list[Tensor]:
         return [p for each in self.optimizers for p in _held(each)]
@@ -312,9 +320,7 @@ class _Forward:
             return
         for name, module in innermost(model):
             if module.training:
-                if STATE.tracer is not None:
-                    self.monitor._traced()
-                self.monitor._saw(self.monitor.loop.training.setdefault(name, Seen()))
+                self.monitor._saw(self.monitor.loop.training.setdefault(name, Seen()), name, after=1)
 
     def __reduce__(self) -> tuple[Callable[[], Any], tuple[()]]:
         return _nothing, ()

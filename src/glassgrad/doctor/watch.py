@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from ..dispatch import STATE
 from ..errors import ArgumentError, StateError
 from ..explain.recording import unseen
 from ..findings import Examination, Finding
@@ -20,6 +21,7 @@ from .monitor import Monitor
 from .patient import Patient
 from .probe import Probe
 from .reporting import sources
+from .rounds import Rounds
 from .rule import Remedy
 
 
@@ -77,14 +79,18 @@ class Watched(Diagnosis):
         self.monitor = Monitor(model, optimizers)
         self.beginning = Beginning(model, optimizers)
         self.inside = False
+        self.host: Rounds | None = None
+        """What watches the whole script, if that is examined."""
         self._made: tuple[Any, Diagnosis] | None = None
         """What was found, and after what."""
 
     def __enter__(self) -> Self:
         if self.inside or self.monitor.loop.backwards:
             raise StateError("a watch is for one block", fix="call glassgrad.doctor.watch again for another one")
-        self.monitor.start()
+        outer = STATE.observer
+        self.host = outer if isinstance(outer, Rounds) and not isinstance(outer, Beginning) else None
         self.beginning.enter()
+        self.monitor.start()
         self.inside = True
         return self
 
@@ -135,7 +141,7 @@ class Watched(Diagnosis):
         self.beginning.loop = loop
         self.beginning.broken = self.monitor.broken or self.beginning.broken
         with unseen(grad=True):
-            patient = self.beginning.patient()
+            patient = self.beginning.patient() if self.host is None else self.host.patient()
             if patient is None:
                 raise ArgumentError(
                     "no training step was seen in the block of the watch",
