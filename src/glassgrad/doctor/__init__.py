@@ -16,8 +16,10 @@ Example:
 from __future__ import annotations
 
 from .check import Diagnosis, check
+from .landscape import landscape
 from .rule import RULES
 from .script import examine, examine_text
+from .trail import Trail
 from .watch import watch
 
-__all__ = ["RULES", "Diagnosis", "check", "examine", "examine_text", "watch"]
+__all__ = ["RULES", "Diagnosis", "Trail", "check", "examine", "examine_text", "landscape", "watch"]

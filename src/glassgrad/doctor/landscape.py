@@ -3,9 +3,8 @@
 Example:
     >>> import glassgrad as gg
     >>> from glassgrad import nn
-    >>> from glassgrad.doctor.landscape import landscape
+    >>> from glassgrad.doctor import Trail, landscape
     >>> from glassgrad.doctor.patient import Patient
-    >>> from glassgrad.doctor.trail import Trail
     >>> gg.manual_seed(0)  # doctest: +ELLIPSIS
     <...>
     >>> x = gg.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
