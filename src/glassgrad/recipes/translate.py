@@ -39,18 +39,18 @@ class Layer(nn.Module):
 
     def __init__(self, width: int, heads: int, remembers: bool) -> None:
         super().__init__()
-        self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2 + remembers))
         self.attend = nn.MultiheadAttention(width, heads, batch_first=True)
         self.recall = nn.MultiheadAttention(width, heads, batch_first=True) if remembers else None
         self.think = nn.Sequential(nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width))
 
     def forward(self, x: Tensor, empty: Tensor, later: Tensor | None = None, memory: Tensor | None = None) -> Any:
-        h, looks = self.norm1(x), None
+        h, looks = self.norms[0](x), None
         x = x + self.attend(h, h, h, empty if memory is None else None, attn_mask=later)[0]
         if self.recall is not None:
-            found, looks = self.recall(self.norm2(x), memory, memory, empty)  # (n, t, width), (n, t, s)
+            found, looks = self.recall(self.norms[2](x), memory, memory, empty)  # (n, t, width), (n, t, s)
             x = x + found
-        return x + self.think(self.norm3(x)), looks
+        return x + self.think(self.norms[1](x)), looks
 
 
 class Translator(nn.Module):
