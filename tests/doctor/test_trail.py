@@ -87,6 +87,40 @@ def test_the_weights_are_followed(tmp_path, text):
     np.testing.assert_allclose(way, seen.scopes[-1]["way"], rtol=1e-6)
 
 
+COMPILED = """\
+opt = gg.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+
+
+@gg.compile
+def take():
+    opt.zero_grad()
+    loss = nn.functional.mse_loss(net(x), t)
+    loss.backward()
+    opt.step()
+    return loss
+
+
+for step in range(150):
+    way.append(now())
+    take()
+way.append(now())
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [STEPS.replace("10", "150"), BY_HAND.replace("10", "150"), COMPILED],
+    ids=["optimizer", "by hand", "compiled"],
+)
+def test_long_trainings_are_followed(tmp_path, text):
+    path = tmp_path / "net.py"
+    path.write_text(HEAD + text)
+    seen = watched(path, (), None, Trailed)
+    _, way, steps = seen.watch.walked()
+    assert steps[0] == 0 and steps[-1] == 150 and 10 <= len(steps) <= 61
+    np.testing.assert_allclose(way, np.array(seen.scopes[-1]["way"])[steps], rtol=1e-4, atol=1e-6)
+
+
 def test_the_page_and_the_words(run, tmp_path):
     done = run(HEAD + STEPS + "print(nn.functional.mse_loss(net(x), t).item())\n")
     assert done.exit_code == 0

@@ -16,7 +16,7 @@ from .patient import Patient, drawing
 from .probe import norm
 
 WHOLE = 256
-"""Up to so many weights the whole Hessian is built, row by row, and all its eigenvalues are known."""
+"""Up to so many weights the whole Hessian is built, row by row, if there is time: every eigenvalue is known then."""
 STEPS, VECTORS = (6, 80), (1, 8)
 """Steps of Lanczos and random vectors: at least and at most; otherwise what there is time for."""
 ROOM = 4e8
@@ -64,11 +64,15 @@ def bend(patient: Patient, batches: Sequence[Any], seconds: float, seed: int) ->
         return np.mean([product(v) for product, _ in parts], 0)
 
     single = any(p.dtype.itemsize < 8 for p in patient.parameters)
-    made = _whole if len(gradient) <= WHOLE else _sampled
     noise = 100 * float(np.finfo(np.float32 if single else np.float64).eps)
-    spectrum, least = made(times, len(gradient), noise, seconds, seed)
-    if not np.isfinite(spectrum.values).all():
+    began = time.perf_counter()
+    if not np.isfinite(times(np.ones(len(gradient)))).all():
         return None
+    one = time.perf_counter() - began
+    if len(gradient) <= WHOLE and len(gradient) * one <= 2 * seconds:
+        spectrum, least = _whole(times, len(gradient), noise)
+    else:
+        spectrum, least = _sampled(times, len(gradient), noise, seconds / one, seed)
     rows = np.zeros((2, len(used)))
     rows[:, used] = gradient, least
     return Bend(spectrum, rows[0], rows[1], noise * max(abs(spectrum.low), abs(spectrum.high)))
@@ -84,25 +88,20 @@ def _used(patient: Patient, batch: Any) -> Any:
     return np.repeat([id(p) in seen for p in one.parameters], [p.numel() for p in one.parameters])
 
 
-def _whole(times: Product, size: int, noise: float, seconds: float, seed: int) -> tuple[Spectrum, Any]:
+def _whole(times: Product, size: int, noise: float) -> tuple[Spectrum, Any]:
     """All eigenvalues."""
     rows = np.stack([times(row) for row in np.eye(size)])
-    if not np.isfinite(rows).all():
-        return _told(np.array([np.nan]), np.ones(1), np.zeros(0), size, True, noise), np.zeros(size)
     values, vectors = np.linalg.eigh((rows + rows.T) / 2)
     return _told(values, np.full(size, 1 / size), values, size, True, noise), vectors[:, 0]
 
 
-def _sampled(times: Product, size: int, noise: float, seconds: float, seed: int) -> tuple[Spectrum, Any]:
-    """Where random vectors see the eigenvalues: stochastic Lanczos quadrature.
+def _sampled(times: Product, size: int, noise: float, products: float, seed: int) -> tuple[Spectrum, Any]:
+    """Where random vectors see the eigenvalues, with about so many products: stochastic Lanczos quadrature.
 
     Ghorbani, Krishnan and Xiao, "An Investigation into Neural Net Optimization via Hessian Eigenvalue Density" (2019).
     """
-    began = time.perf_counter()
-    times(np.ones(size))
-    one = time.perf_counter() - began
-    steps = int(np.clip(min(seconds / one / 2, ROOM / (8 * size)), *STEPS))
-    vectors = int(np.clip(seconds / one / steps, *VECTORS))
+    steps = int(np.clip(min(products / 2, ROOM / (8 * size)), *STEPS))
+    vectors = int(np.clip(products / steps, *VECTORS))
     runs: list[Ritz] = []
     lowest, least = np.inf, None
     for number in range(vectors):

@@ -83,9 +83,18 @@ class Trailed(Rounds):
         if self.original is not None and optimizer is self.original:
             self.trail.take(_cells(self.original))
 
+    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
+        taken, steps = self.trail.taken, self.loop.steps
+        before = [row(_cells(self.original))] if self.original is not None and self.trail.due else []
+        found = super().runs(compiled, args, kwargs)
+        if self.loop.steps > steps and self.trail.taken == taken:  # as compiled code, which tells of no optimizer
+            self.trail.take(before)
+        return found
+
     def _visit(self) -> None:
         super()._visit()
         if self.original is None and self.capture.form is not None:
+            self.trail.taken = self.loop.backwards - 1  # not every step is visited
             self.trail.take(self._by_hand() if self.trail.due else ())
 
     def _by_hand(self) -> list[Any]:
@@ -108,6 +117,7 @@ class Trailed(Rounds):
             return None
         if self.original is None and self.capture.form is not None:
             patient.optimizer = SGD(self.capture.form.cells, lr=self.capture.rate)
+            self.trail.taken = self.loop.backwards
         self.trail.end(_cells(self.original) if self.original is not None else self.last)
         size = sum(cell.numel() for cell in patient.parameters)
         whole = [k for k, each in enumerate(self.trail.path) if len(each) == size]  # parameters may join later
@@ -129,6 +139,6 @@ def surveyed(run: Run, **options: Any) -> Landscape:
     patient, path, steps = run.watch.walked() or (patient_of(run), [], [])
     made = landscape(patient, path, steps, **options)
     if run.error is not None:
-        said = f"The script stopped with {type(run.error).__name__}: {run.error}"
+        said = f"The script stopped with {type(run.error).__name__}: {run.error}".rstrip(": ")
         made = replace(made, notes=(said, *made.notes))
     return made
