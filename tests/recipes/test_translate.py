@@ -151,7 +151,7 @@ def test_one_text_means_one_date():
 @pytest.fixture(scope="module")
 def model():
     """A net whose weights are large enough for all that it does to matter."""
-    gg.manual_seed(0)
+    gg.manual_seed(3)
     made = Translator((12, 9), 8, 2, 2)
     with gg.no_grad():
         for weight in made.parameters():
