@@ -200,6 +200,7 @@ def landscape(
         Literal["path", "random"], typer.Option(help="The plane that holds most of the path, or a random one.")
     ] = "path",
     resolution: Annotated[int, typer.Option(min=3, help="Points along each axis.")] = 31,
+    seconds: Annotated[float, typer.Option(min=1, help="About how long measuring may take.")] = 20,
     html: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("landscape.html"),
 ) -> None:
     """Run a script and draw the loss around its path: a plane in the sizes of filters, the spectrum of the Hessian."""
@@ -211,7 +212,8 @@ def landscape(
         run = _examined("landscape", script, arguments or [], steps, Trailed)
         if sys.stderr.isatty():
             typer.echo("glassgrad: measuring ...", err=True)
-        found = surveyed(run, title=f"The loss around {script}", directions=directions, resolution=resolution)
+        said = {"directions": directions, "resolution": resolution, "seconds": seconds}
+        found = surveyed(run, title=f"The loss around {script}", **said)
         found.show()
         _written(found.html, html)
         _end(run)

@@ -135,7 +135,7 @@ def test_the_page_and_the_words(run, tmp_path):
 
 
 def test_options(run, tmp_path):
-    done = run(HEAD + STEPS, "--steps", "4", "--directions", "random", "--html", "other.html")
+    done = run(HEAD + STEPS, "--steps", "4", "--directions", "random", "--seconds", "5", "--html", "other.html")
     assert done.exit_code == 0 and "4 steps" in done.output
     assert "random ones" in flat(done.output)
     assert (tmp_path / "other.html").exists() and not (tmp_path / "landscape.html").exists()

@@ -186,8 +186,8 @@ class _Survey:
         losses.batches = list(losses.one.batches)[:count]
         if self.resolution < asked or count < batches:
             self.notes.append(
-                f"For want of time the loss is that of {count} of {batches} batches, on "
-                f"{self.resolution} × {self.resolution} points."
+                f"In {self.seconds:g} s there is time for {count} of {batches} batches, on {self.resolution} × "
+                f"{self.resolution} points; more seconds give more."
             )
 
     def _seconds(self) -> float:
