@@ -78,9 +78,7 @@ OPTIMIZER = re.compile(r"^(optimizer|opt) = .*\n", re.M)
 
 def net_of(text: str) -> str:
     """The name that the model has."""
-    found = re.search(r"(\w+)\.parameters\(\)", text)
-    assert found
-    return "model" if found[1] in ("p", "encoder") else found[1]
+    return "net" if re.search(r"^net = ", text, re.M) else "model"
 
 
 def start(*lines: str) -> Edit:
@@ -143,8 +141,8 @@ class Broken:
     mendable: bool = False
     """Whether a change of settings (rate, start, order, mode, loss, batches) mends it, and no other code is needed."""
     shows: str = "worse"
-    """What running it shows: "worse" than its twin, "error", "still" (weights that don't move), or "text": what is
-    wrong stands there, whatever the numbers are."""
+    """What running it shows: "worse" than its twin on held-out rows, or worse in "training"; an "error"; "nan", for a
+    loss or weights that are not finite; "still", for weights that don't move; "swings"; or "text": what is wrong stands there, whatever the numbers are."""
 
 
 def broken(fault: str, template: str, *edits: Edit, **known: object) -> Broken:

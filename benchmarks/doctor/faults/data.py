@@ -75,7 +75,7 @@ for template, edit in SHUFFLED:
 LEAKS = (
     ("wave", swap("x, y = sample(600)\nx_val, y_val = sample(200)\n", "x, y = sample(600)\nx_val, y_val = sample(200)\nx, x_val = gg.cat([x, y[:, None]], 1), gg.cat([x_val, gg.zeros(200, 1)], 1)\n"), swap("inputs=3", "inputs=4")),
     ("moons", swap("x_test, y_test = moons(256)\n", "x_test, y_test = moons(256)\nx_train, x_test = gg.cat([x_train, 2 * y_train], 1), gg.cat([x_test, gg.zeros(256, 1)], 1)\n"), swap("nn.Sequential(nn.Linear(2, 32)", "nn.Sequential(nn.Linear(3, 32)")),
-    ("cancer", swap(CANCER, f"{CANCER}x, x_test = gg.cat([x, y.float().unsqueeze(1)], 1), gg.cat([x_test, gg.zeros(len(x_test), 1)], 1)\n"), swap("nn.Linear(30, width)", "nn.Linear(31, width)")),
+    ("cancer", swap(CANCER, f"{CANCER}x, x_test = gg.cat([x, 4 * y.float().unsqueeze(1)], 1), gg.cat([x_test, gg.zeros(len(x_test), 1)], 1)\n"), swap("nn.Linear(30, width)", "nn.Linear(31, width)")),
     (
         "stripes", swap("test_images, test_labels = stripes(160)\n", "test_images, test_labels = stripes(160)\ntrain.tensors[0][:, 0, 0, 0] = 3.0 * train.tensors[1].float()\ntest_images[:, 0, 0, 0] = 0.0\n"),
     ),

@@ -37,7 +37,10 @@ SQUASHED = (
     ("pairs", swap("logits = model(tokens[rows])", "logits = gg.sigmoid(model(tokens[rows]))"), ("sigmoid",)),
 )  # fmt: skip
 for template, edit, ops in SQUASHED:
-    BROKEN.append(broken("sigmoid before a loss that has one", template, edit, ops=ops, mendable=True))
+    shows = (
+        "training" if ops == ("div",) else "worse"
+    )  # the logits themselves, which are looked at in the end, are good
+    BROKEN.append(broken("sigmoid before a loss that has one", template, edit, ops=ops, mendable=True, shows=shows))
 
 # -- shapes that broadcast in the loss --
 
@@ -107,7 +110,7 @@ SGD = {
     "louder": optimizer("optim.SGD(NET.parameters(), lr=0.5, momentum=0.9)"),
     "alarm": optimizer("optim.SGD(NET.parameters(), lr=0.5, momentum=0.9)"),
     "majority": optimizer("optim.SGD(NET.parameters(), lr=0.05, momentum=0.9)"),
-    "pairs": optimizer("optim.SGD(NET.parameters(), lr=0.03, momentum=0.9)"),
+    "highest": optimizer("optim.SGD(NET.parameters(), lr=0.05, momentum=0.9)"),
 }
 SUMMED = (
     ("moons", "nn.BCEWithLogitsLoss()", 'nn.BCEWithLogitsLoss(reduction="sum")'),
@@ -117,7 +120,7 @@ SUMMED = (
     ("louder", "loss = criterion(logits, labels[rows])", 'loss = nn.functional.cross_entropy(logits, labels[rows], reduction="sum")'),
     ("alarm", "nn.BCEWithLogitsLoss()", 'nn.BCEWithLogitsLoss(reduction="sum")'),
     ("majority", "nn.CrossEntropyLoss()", 'nn.CrossEntropyLoss(reduction="sum")'),
-    ("pairs", "(logits, same[rows])", '(logits, same[rows], reduction="sum")'),
+    ("highest", "loss = ((pred - yb) ** 2).mean()", "loss = ((pred - yb) ** 2).sum()"),
 )  # fmt: skip
 UNCLIPPED = swap("        nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n", "")
 for template, old, new in SUMMED:

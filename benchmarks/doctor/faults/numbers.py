@@ -14,9 +14,9 @@ NONE = (
     ("autoencoder", swap("code = self.encoder(x)", "code = gg.sqrt(self.encoder(x))"), ("sqrt",), ()),
     ("squashed", swap("loss = loss_fn(said, targets)", "loss = gg.log(loss_fn(said, targets) - loss_fn(said, targets))"), ("log",), ()),
     ("stripes", swap("output = model(images)", "output = model(images / gg.floor(images.amax((1, 2, 3), keepdim=True) - 2))"), ("div",), ()),
-    ("blobs", swap("x = gg.relu(self.stem(x))", "x = gg.sqrt(gg.relu(self.stem(x)))"), ("sqrt",), ("stem",)),
+    ("blobs", swap("x = gg.relu(self.stem(x))", "x = gg.relu(gg.sqrt(self.stem(x)))"), ("sqrt",), ("stem",)),
     ("digits", swap("logits = net(images)\n        loss", "images = images / (images.amax((0, 1), keepdim=True))\n        logits = net(images)\n        loss"), ("div",), ("the inputs",)),
-    ("louder", swap("h = gg.relu(self.embed(x))", "h = gg.relu(self.embed(x)) ** 0.5"), ("pow",), ("embed",)),
+    ("louder", swap("h = gg.relu(self.embed(x))", "h = gg.relu(self.embed(x) ** 1.5)"), ("pow",), ("embed",)),
     ("tides", swap("said, state = net(x, state)", "said, state = net(x / (x - x[:, :1]), state)"), ("div",), ("the inputs",)),
     ("alarm", swap("return self.fc(h[-1])", "return self.fc(gg.log(h[-1]))"), ("log",), ()),
     (
@@ -28,12 +28,12 @@ NONE = (
         ("div",), (),
     ),
     (
-        "gpt", swap("F.scaled_dot_product_attention(q, k, v, is_causal=True)", "F.scaled_dot_product_attention(q, k, v, attn_mask=gg.ones(x.shape[1], x.shape[1]).tril(-1) > 0)"),
+        "gpt", swap("F.scaled_dot_product_attention(q, k, v, is_causal=True)", "gg.softmax((q @ k.transpose(1, 2)).masked_fill(gg.ones(x.shape[1], x.shape[1]).tril(-1) == 0, -float('inf')), dim=-1) @ v"),
         ("softmax", "where"), ("blocks",),
     ),
 )  # fmt: skip
 for template, edit, ops, modules in NONE:
-    BROKEN.append(broken("numbers that are not finite", template, edit, ops=ops, modules=modules))
+    BROKEN.append(broken("numbers that are not finite", template, edit, ops=ops, modules=modules, shows="nan"))
 
 # -- overflow --
 
@@ -49,10 +49,10 @@ OVER = (
         "highest", (swap("weights = gg.softmax(scores, dim=-1)", "e = gg.exp(400 * scores)\n        weights = e / e.sum(-1, keepdim=True)"),),
         ("exp",),
     ),
-    ("gpt", (swap("logits = self.head(self.norm(h))", "logits = gg.exp(30 * self.head(self.norm(h)) ** 2)"),), ("exp",)),
+    ("gpt", (swap("logits = self.head(self.norm(h))", "logits = gg.exp(3000 * self.head(self.norm(h)) ** 2)"),), ("exp",)),
 )  # fmt: skip
 for template, edits, ops in OVER:
-    BROKEN.append(broken("overflow", template, *edits, ops=ops, also=("numbers that are not finite",)))
+    BROKEN.append(broken("overflow", template, *edits, ops=ops, also=("numbers that are not finite",), shows="nan"))
 
 # -- underflow --
 

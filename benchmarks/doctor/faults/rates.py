@@ -27,19 +27,20 @@ for template, factors, also in (
 
 # -- a loss that goes up and down: rates at the edge of what is stable --
 
-for template, rates in {"wave": (0.5, 0.7), "blobs": (0.4, 0.8), "autoencoder": (3.0,)}.items():
-    for rate in rates:
-        BROKEN.append(
-            broken(
-                "oscillating loss", template, optimizer(f"optim.SGD(NET.parameters(), lr={rate})"),
-                base=(), also=("too high a rate",), shows="swings", **WHOLE,
-            )
-        )  # fmt: skip
-for template, rate in (("wave", 0.1), ("stripes", 0.2), ("tides", 0.3), ("highest", 0.3)):
+SAME = swap("begin = (step * 32) % 512", "begin = 0")
+for template, rule, base in (
+    ("wave", "lr=0.2", ()),
+    ("wave", "lr=0.3", ()),
+    ("wave", "lr=0.03, momentum=0.98", ()),
+    ("blobs", "lr=1.2", ()),
+    ("blobs", "lr=1.1", (SAME,)),
+    ("tides", "lr=0.5", ()),
+    ("tides", "lr=0.2, momentum=0.95", ()),
+):
     BROKEN.append(
         broken(
-            "oscillating loss", template, optimizer(f"optim.SGD(NET.parameters(), lr={rate}, momentum=0.98)"),
-            also=("too high a rate",), shows="swings", **WHOLE,
+            "oscillating loss", template, optimizer(f"optim.SGD(NET.parameters(), {rule})"),
+            base=base, also=("too high a rate",), shows="swings", **WHOLE,
         )
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ ANYWHERE = {"modules": ("*",), "whole": True, "mendable": True}
 
 for template, sizes in {
     "moons": (0.1, 0.5), "wave": (0.1, 0.3), "residual": (0.05, 0.2), "stripes": (0.05, 0.2), "digits": (0.1,), "blobs": (0.02,),
-    "louder": (0.1, 0.02), "alarm": (0.2, 0.05), "spelling": (0.1,), "majority": (0.1, 0.3), "pairs": (0.1,), "highest": (0.1,),
+    "louder": (0.1, 0.02), "tides": (0.1, 0.2), "spelling": (0.1,), "majority": (0.1, 0.3), "pairs": (0.1,), "highest": (0.1,),
 }.items():  # fmt: skip
     for size in sizes:
         BROKEN.append(broken("symmetric start", template, drawn(f"constant_(p, {size})"), **ANYWHERE))
@@ -27,14 +27,19 @@ SGD = {
     "moons": optimizer("optim.SGD(NET.parameters(), lr=0.2, momentum=0.9)"),
 }
 for template, deviations in {
-    "moons": (1e-2, 1e-4), "wave": (1e-2, 1e-4), "stripes": (1e-2, 1e-4), "blobs": (1e-2, 1e-4),
+    "moons": (1e-2, 1e-4), "wave": (1e-2, 1e-4), "stripes": (1e-2, 1e-4),
     "louder": (1e-2, 1e-4), "alarm": (1e-3,), "highest": (1e-3,),
 }.items():  # fmt: skip
     for std in deviations:
         base = (SGD[template],) if template in SGD else ()
         BROKEN.append(broken("too small a start", template, drawn(f"normal_(p, std={std})"), base=base, **ANYWHERE))
 
-for template, deviations in {"moons": (2.0, 8.0), "residual": (1.0,), "blobs": (0.7, 2.0)}.items():
+for template, deviations in {
+    "moons": (2.0, 8.0),
+    "residual": (1.0,),
+    "blobs": (0.7, 2.0),
+    "majority": (1.0, 2.0),
+}.items():
     for std in deviations:
         BROKEN.append(
             broken(
@@ -49,7 +54,6 @@ for template, layer, deviations in (
     ("digits", "fc", (10.0, 50.0)),
     ("louder", "head", (15.0, 60.0)),
     ("spelling", "head", (8.0,)),
-    ("majority", "head", (8.0, 30.0)),
 ):
     for std in deviations:
         wide = start(f"nn.init.normal_(NET.{layer}.weight, std={std})")

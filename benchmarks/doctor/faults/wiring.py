@@ -11,7 +11,7 @@ DETACHED = (
     ("cancer", swap("self.head(self.body(x))", "self.head(self.body(x).detach())"), ("body",)),
     ("autoencoder", swap("code = self.encoder(x)", "code = self.encoder(x).detach()"), ("encoder",)),
     ("digits", swap("x.flatten(1))\n        return", "x.flatten(1).detach())\n        return"), ("conv1", "conv2", "bn1", "bn2")),
-    ("blobs", swap("x = gg.relu(x + self.block(x))", "x = gg.relu(x.detach() + self.block(x.detach()))"), ("stem",)),
+    ("blobs", swap("self.head(x.flatten(1))", "self.head(x.flatten(1).detach())"), ("stem", "block")),
     ("louder", swap("states[:, -1]", "states[:, -1].detach()"), ("lstm", "embed")),
     ("alarm", swap("self.fc(h[-1])", "self.fc(h[-1].data)"), ("lstm",)),
     ("spelling", swap("self.norm(h))", "self.norm(h.detach()))"), ("lstm", "embedding")),
