@@ -48,6 +48,7 @@ def test_the_page_fits_its_window(visit: Any, name: str, width: int) -> None:
     page = visit(name, width=width)
     page.js("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert page.js("document.documentElement.scrollWidth") <= width, "nothing sticks out at the side"
+    assert page.js(OUTSIDE) == [], "and no letters of a picture"
 
 
 def place(page: Page, selector: str) -> tuple[float, float]:

@@ -14,9 +14,9 @@ from . import needed
 from .axes import Axis, along, decades, line, tag, ticks, upright, words
 from .lines import number, share
 
-LEFT, TOP, SIDE = 62.0, 12.0, 560.0
+LEFT, TOP, SIDE = 72.0, 12.0, 560.0
 """Where the plane begins on the picture, and how wide and high it is there."""
-WIDTH, HEIGHT = 736.0, 622.0
+WIDTH, HEIGHT = 746.0, 622.0
 LOW = 290.0
 """The height of a picture of a curve."""
 UNIT = "sizes of the filters"
@@ -65,7 +65,7 @@ def plane_map(surface: Surface) -> tuple[str, int]:
         *upright(y, LEFT, ticks(y.low, y.high)),
         words(f"first direction, in {UNIT}", LEFT + SIDE / 2, HEIGHT - 8, text_anchor="middle", class_="axis"),
         words("second direction", 0, 0, text_anchor="middle", class_="axis",
-              transform=f"translate(14 {TOP + SIDE / 2}) rotate(-90)"),
+              transform=f"translate(18 {TOP + SIDE / 2}) rotate(-90)"),
         *_legend(heights),
     ]  # fmt: skip
     cursor = tag("g", tag("path", d=""), id="cross", class_="cross") + tag("circle", id="here", r=7.0, class_="here")
@@ -221,7 +221,7 @@ def _key(right: float, seen: Spectrum) -> list[str]:
     """What the colours of the density say, in a row above it."""
     made, positive = [], max(0.0, 1 - seen.negative - seen.flat)
     for place, (kind, part) in enumerate((("negative", seen.negative), ("flat", seen.flat), ("positive", positive))):
-        x = right - 400 + 140 * place
+        x = right - 450 + 158 * place
         made.append(tag("rect", x=x, y=TOP, width=13.0, height=13.0, class_=f"area {KINDS[kind]}"))
         made.append(words(f"{kind}: {share(part)}", x + 19, TOP + 11))
     return made
