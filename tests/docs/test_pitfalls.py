@@ -1,4 +1,7 @@
-"""docs/pitfalls.md knows every fault that the doctor knows: with a case, the doctor's words, and a way out."""
+"""docs/pitfalls.md knows every fault that the doctor knows: with a case, the doctor's words, and a way out.
+
+`python -m tools.pitfalls` writes the doctor's words anew.
+"""
 
 from __future__ import annotations
 
