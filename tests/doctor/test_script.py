@@ -146,8 +146,9 @@ def test_the_patient_takes_the_steps_of_the_script(style):
     patient = rounds.patient()
     loop = patient.loop
     assert loop.backwards >= 6
-    assert len(patient.batches) >= (3 if style == "lbfgs" else 6)
-    mine, theirs = patient.copy().train(6)[:6], loop.losses[:6]
+    steps = 3 if style == "lbfgs" else 6
+    assert len(patient.batches) >= steps
+    mine, theirs = patient.copy().train(steps)[:steps], loop.losses[:steps]
     if style == "lbfgs":  # which computes the loss more often than it steps
         assert set(mine) < set(loop.losses)
         return
