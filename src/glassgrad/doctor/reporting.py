@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..findings import FAULT, Examination, Finding
 from .probe import Probe
@@ -14,8 +15,7 @@ def report_of(probe: Probe, findings: Sequence[Finding], looked_for: Sequence[st
     """All of an examination that a view shows: faults before notes."""
     patient, loop = probe.patient, probe.patient.loop
     stopped = _words(probe.error) if probe.failed else loop.ended if loop is not None else ""
-    return Examination(
-        findings=tuple(sorted(findings, key=lambda finding: finding.weight != FAULT)),
+    made = Examination(
         model=type(patient.model).__name__,
         optimizer=type(patient.optimizer).__name__,
         parameters=sum(each.before.size for each in probe.weights),
@@ -26,8 +26,14 @@ def report_of(probe: Probe, findings: Sequence[Finding], looked_for: Sequence[st
         watched=tuple(loop.losses) if loop is not None else (),
         looked_for=tuple(looked_for),
         stopped=stopped.partition("\n")[0],
-        sources=sources(findings),
     )
+    return with_findings(made, findings)
+
+
+def with_findings(report: Examination, findings: Sequence[Finding]) -> Examination:
+    """The report with these findings, faults before notes."""
+    ordered = tuple(sorted(findings, key=lambda finding: finding.weight != FAULT))
+    return replace(report, findings=ordered, sources=sources(findings))
 
 
 def sources(findings: Sequence[Finding]) -> dict[str, str]:

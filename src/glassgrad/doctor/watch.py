@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +19,7 @@ from .loop import Loop
 from .monitor import Monitor
 from .patient import Patient
 from .probe import Probe
-from .reporting import sources
+from .reporting import with_findings
 from .rounds import Rounds
 from .rule import Remedy
 
@@ -152,7 +151,7 @@ class Watched(Diagnosis):
             made = diagnosis(patient, self.trial, lenient=bool(loop.ended))
             for fault, suspicion in later(made):
                 said(made, fault, suspicion, Probe(patient.after or patient, self.trial))
-            made.report = replace(made.report, findings=tuple(made.findings), sources=sources(made.findings))
+            made.report = with_findings(made.report, made.findings)
         return made
 
     def __repr__(self) -> str:
