@@ -182,17 +182,23 @@ def test_a_block_without_training_is_an_error():
         watch(t.net, [])
 
 
-def test_two_optimizers_of_one_model():
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_two_optimizers_of_one_model(compiled):
     t = Training()
     first, last = t.net[0], t.net[2]
     parts = [optim.SGD(first.parameters(), lr=0.05), optim.Adam(last.parameters(), lr=0.01)]
+
+    def step():
+        for each in parts:
+            each.zero_grad()
+        mse(t.net(t.x), t.y).backward()
+        for each in parts:
+            each.step()
+
+    run = gg.compile(step) if compiled else step
     with watch(t.net, parts) as d:
         for _ in range(60):
-            for each in parts:
-                each.zero_grad()
-            mse(t.net(t.x), t.y).backward()
-            for each in parts:
-                each.step()
+            run()
     assert d.loop.steps == 120
     assert {name for held in d.loop.moments.values() for name in held} == {n for n, _ in t.net.named_parameters()}
     assert faults(d) == []
