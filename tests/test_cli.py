@@ -299,11 +299,11 @@ def test_the_debugger_without_textual(tmp_path):
 
 def test_the_debugger_is_given_the_step(run, monkeypatch):
     import glassgrad.view.debugger
-    from glassgrad import cli
+    from glassgrad.cli import explaining
 
     seen = []
     monkeypatch.setattr(glassgrad.view.debugger, "debug", seen.append)
-    monkeypatch.setattr(cli, "_in_terminal", lambda: True)
+    monkeypatch.setattr(explaining, "_in_terminal", lambda: True)
     assert run("step", "train.py", "--at-step", "3").exit_code == 0
     assert run("step").exit_code == 0
     assert [report.title for report in seen] == ["train.py, backward pass 3", "The article's net, one step"]
