@@ -8,6 +8,7 @@ from tests.doctor.asked import ask, patient, silent
 
 import glassgrad as gg
 from glassgrad import nn
+from glassgrad.doctor.script import examine
 from glassgrad.nn import functional as F
 
 SOFTMAX, SIGMOID = "softmax before a loss that has one", "sigmoid before a loss that has one"
@@ -219,3 +220,82 @@ def test_the_least_loss_is_where_training_ends_with_a_softmax_too_many():
     scores[0, 2] = 1e3
     y = gg.tensor(scores).softmax(1)
     assert F.cross_entropy(y, gg.tensor([2])).item() == pytest.approx(math.log1p(3 / math.e))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sigmoid_before_another_shape(kind):
+    net, x, t = make(kind, 2)
+    flat = nn.Sequential(net, nn.Sigmoid(), nn.Flatten(0))
+    loss = nn.BCEWithLogitsLoss()
+    (found,) = ask(SIGMOID, patient(flat, loss, (x, F.one_hot(t, 2).float().flatten())))
+    assert (found.where.op, found.where.module) == ("sigmoid", "1")
+    assert found.proof.holds
+
+
+class Both(nn.Module):
+    """Gives scores and their loss."""
+
+    def __init__(self, net, twice):
+        super().__init__()
+        self.net, self.twice = net, twice
+
+    def forward(self, x, t):
+        y = self.net(x)
+        y = y.softmax(-1) if self.twice else y
+        return y, cross_entropy(y, t)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_that_gives_its_loss_is_read_from_the_tape(kind):
+    net, x, t = make(kind, 5)
+    (found,) = ask(SOFTMAX, patient(Both(net, True), lambda y, _: y[1], (x, t, None)))
+    assert found.where.op == "softmax"
+    assert found.evidence["least loss there can be"] == pytest.approx(math.log(math.e + 4) - 1)
+    silent(patient(Both(net, False), lambda y, _: y[1], (x, t, None)), SOFTMAX, SIGMOID)
+
+
+SCRIPT = """
+import glassgrad as gg
+from glassgrad import nn, optim
+from glassgrad.doctor.script import examine
+from glassgrad.nn import functional as F
+
+gg.manual_seed(0)
+x = gg.randn(64, 6)
+y = {target}
+net = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, {out}))
+opt = optim.Adam(net.parameters(), lr=0.05)
+criterion = {criterion}
+for step in range(40):
+    rows = gg.randperm(64)[:16]
+    said = net(x[rows])
+    loss = criterion({said}, y[rows])
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+YES, KIND = "(x[:, :1] > 0).float()", "(x[:, 0] > 0).long() + (x[:, 1] > 0)"
+
+
+@pytest.mark.parametrize(
+    ("target", "out", "criterion", "said", "fault"),
+    [
+        (YES, 1, "nn.BCEWithLogitsLoss()", "said.sigmoid()", SIGMOID),
+        (YES, 1, "F.binary_cross_entropy_with_logits", "gg.sigmoid(said)", SIGMOID),
+        (KIND, 3, "nn.CrossEntropyLoss()", "F.softmax(said, dim=1)", SOFTMAX),
+        (KIND, 3, "F.cross_entropy", "said.softmax(0)", SOFTMAX),
+        (YES, 1, "nn.BCELoss()", "said.sigmoid()", ""),
+        (YES, 1, "nn.MSELoss()", "said.sigmoid()", ""),
+        (KIND, 3, "nn.NLLLoss()", "said.log_softmax(1)", ""),
+        (KIND, 3, "F.cross_entropy", "2.0 * said", ""),
+    ],
+)
+def test_losses_written_in_a_script(tmp_path, target, out, criterion, said, fault):
+    path = tmp_path / "training.py"
+    path.write_text(SCRIPT.format(target=target, out=out, criterion=criterion, said=said))
+    d = examine(path, trial=40)
+    found = [each for each in d.findings if each.fault in (SOFTMAX, SIGMOID)]
+    assert [each.fault for each in found] == ([fault] if fault else [])
+    for each in found:
+        assert each.where.line.endswith("training.py:16 in <module>")
+        assert each.proof.holds

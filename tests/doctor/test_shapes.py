@@ -7,7 +7,9 @@ from tests.doctor.asked import ask, patient, silent
 
 import glassgrad as gg
 from glassgrad import nn, optim
+from glassgrad.doctor.check import diagnosis
 from glassgrad.doctor.patient import Ending
+from glassgrad.doctor.script import examine
 from glassgrad.nn import functional as F
 
 PAIRS, SUM = "shapes that broadcast in the loss", "a loss that is a sum"
@@ -196,3 +198,78 @@ def test_a_sum_at_a_rate_that_suits_it_is_let_be_and_one_that_diverges_is_a_faul
     (found,) = ask(SUM, patient(net, total, (x, t), optim.SGD(net.parameters(), lr=0.1)))
     assert found.suspicion.weight == "fault"
     assert not math.isfinite(found.proof.before[-1]) or found.proof.before[-1] > found.proof.before[0]
+
+
+class Stateful(nn.Module):
+    """Gives predictions and a state."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(4, 8, batch_first=True), nn.Linear(8, 1)
+
+    def forward(self, x):
+        h, state = self.lstm(x)
+        return self.head(h), state
+
+
+def test_pairs_made_in_the_line_of_the_loss_by_an_axis_of_the_targets_or_by_a_part_of_what_the_model_gives():
+    net, x, t = make("mlp")
+    flat = nn.Sequential(net, nn.Flatten(0))
+    (found,) = ask(PAIRS, patient(flat, lambda y, t: (y - t.unsqueeze(1)).abs().mean(), (x, t[:, 0])))
+    assert found.evidence == {"pairs": ROWS * ROWS, "rows": ROWS}
+    assert found.proof.holds
+    x = gg.randn(ROWS, 5, 4)
+    (found,) = ask(PAIRS, patient(Stateful(), lambda y, t: mse(y[0][:, -1], t), (x, x[:, 0, 0])))
+    assert found.evidence == {"pairs": ROWS * ROWS, "rows": ROWS}
+    silent(patient(Stateful(), lambda y, t: mse(y[0][:, -1], t), (x, x[:, :1, 0])), PAIRS)
+
+
+def test_pairs_that_are_meant_give_both_their_axes():
+    net, x, t = make("mlp", 3)
+    silent(patient(net, lambda y, t: (y[:, None] - t[None]).square().sum(2).min(1).values.mean(), (x, t)), PAIRS)
+    silent(patient(net, lambda y, t: (y[:, None] - y[None] - t[:, None] + t[None]).square().mean(), (x, t)), PAIRS)
+
+
+SCRIPT = """
+import glassgrad as gg
+from glassgrad import nn, optim
+
+gg.manual_seed(0)
+x = gg.randn(64, 6)
+y = x[:, 0] + x[:, 1] * 0.5
+net = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 1))
+opt = optim.SGD(net.parameters(), lr=0.05)
+for step in range(40):
+    rows = gg.randperm(64)[:16]
+    said = net(x[rows])
+    loss = {loss}
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "fault"),
+    [
+        ("((said - y[rows]) ** 2).mean()", PAIRS),
+        ("(said.squeeze(1) - y[rows].unsqueeze(1)).abs().mean()", PAIRS),
+        ("((said[:, 0] - y[rows]) ** 2).sum()", SUM),
+        ("((said[:, 0] - y[rows]) ** 2).mean()", ""),
+        ("((said - y[rows, None]) ** 2).sum() / 16", ""),
+    ],
+)
+def test_losses_written_in_a_script(tmp_path, loss, fault):
+    path = tmp_path / "training.py"
+    path.write_text(SCRIPT.format(loss=loss))
+    d = examine(path, trial=40)
+    found = [each for each in d.findings if each.fault in (PAIRS, SUM)]
+    assert [each.fault for each in found] == ([fault] if fault else [])
+    for each in found:
+        if "squeeze(1) -" in loss:  # both shapes are made in the line itself
+            assert not each.remedy
+            continue
+        assert each.proof.holds
+        again = diagnosis(d.apply(each), 40).findings
+        assert each.fault not in [other.fault for other in again]
+        assert each.where.line.endswith("training.py:13 in <module>") or fault == SUM

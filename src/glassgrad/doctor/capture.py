@@ -295,8 +295,26 @@ def _ending(visit: Visit, main: Call) -> Replayed | None:
     if any(node.requires_grad for node in replay.leaves.values()):
         return None
     predictions = outputs[0] if outputs else visit.root
-    fits = [place for place, node in replay.leaves.items() if _are_answers(node, predictions)]
-    return Replayed(replay, len(outputs), fits[0] if fits else None)
+    fits = [node for node in replay.leaves.values() if _are_answers(node, predictions)]
+    if not fits:
+        return Replayed(replay, len(outputs), None)
+    answer = _before(visit.tape, fits[0], predictions)
+    replay = Replay(visit.tape, outputs, visit.root, answer)
+    return Replayed(replay, len(outputs), next(place for place, node in replay.leaves.items() if node is answer))
+
+
+def _before(tape: Tape, node: Node, predictions: Node) -> Node:
+    """The targets as they were given, of which a loss has made something: 1 - target, or another shape."""
+    while not tape.is_leaf(node) and node.op is not None and node.op.kind in ("elementwise", "structural"):
+        operands = [each for each in tape.inputs(node) if each.shape]
+        if len(operands) != 1 or not _are_answers(operands[0], predictions) or _size(operands[0]) > _size(node):
+            break
+        node = operands[0]
+    return node
+
+
+def _size(node: Node) -> int:
+    return int(np.prod(node.shape))
 
 
 def _are_answers(node: Node, predictions: Node) -> bool:

@@ -36,9 +36,12 @@ class Line:
 
 
 class Replay:
-    """What led from some recorded values to a result. Random draws stay what they were."""
+    """What led from some recorded values to a result. Random draws stay what they were.
 
-    def __init__(self, tape: Tape, given: Sequence[Node], result: Node) -> None:
+    `changeable` is data that others may take the place of, so that what is made of it runs again, too.
+    """
+
+    def __init__(self, tape: Tape, given: Sequence[Node], result: Node, changeable: Node | None = None) -> None:
         self.given = list(range(len(given)))
         places = {node: place for place, node in reversed([*enumerate(given)])}
         self.fixed: dict[int, Node] = {}
@@ -46,7 +49,7 @@ class Replay:
         self.leaves: dict[int, Node] = {}
         """The recorded nodes that these are of."""
         self.lines: list[Line] = []
-        lines, fixed = changing(tape, given, result)
+        lines, fixed = changing(tape, given, result, changeable)
         places.update((node, place) for place, node in enumerate([*fixed, *lines], len(given)) if node not in places)
         for node in fixed:
             self.fixed[places[node]], self.leaves[places[node]] = leaf(tape.value(node)), node
@@ -125,13 +128,18 @@ def leading(tape: Tape, given: Sequence[Node], result: Node) -> set[Node]:
     return found
 
 
-def changing(tape: Tape, given: Sequence[Node], result: Node) -> tuple[list[Node], list[Node]]:
+def changing(
+    tape: Tape,
+    given: Sequence[Node],
+    result: Node,
+    changeable: Node | None = None,
+) -> tuple[list[Node], list[Node]]:
     """What of it depends on the values or on parameters, in order; and what else that is made of."""
     moved, fixed = set(given), dict[Node, None]()
     lines = []
     for node in sorted(leading(tape, given, result), key=lambda each: each.id):
-        if tape.is_leaf(node):
-            if node.requires_grad:
+        if tape.is_leaf(node) or node is changeable:
+            if node.requires_grad or node is changeable:
                 moved.add(node)
             fixed[node] = None
         elif moved.isdisjoint(tape.inputs(node)):

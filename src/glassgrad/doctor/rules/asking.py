@@ -156,18 +156,21 @@ def takes(patient: Patient, predictions: Tensor, targets: Tensor) -> str:
 
 
 def maker(probe: Probe, value: Any) -> Site | None:
-    """The operation of the recorded step whose result these numbers are; of several the first."""
+    """The operation of the recorded step whose result these numbers are, if perhaps in another shape; of several the
+    first."""
+    flat = value.ravel()
     for site in probe.sites:
-        if site.value.shape == value.shape and np.array_equal(site.value, value):
+        if site.value.size == value.size and np.array_equal(site.value.ravel(), flat):
             return site
     return None
 
 
-def afterwards(probe: Probe, value: Any) -> Sequence[Site]:
+def afterwards(probe: Probe, *values: Any) -> Sequence[Site]:
     """What was computed of these numbers."""
-    found = maker(probe, value)
-    after = set() if found is None else {found.node}
+    found = [site for site in (maker(probe, value) for value in values) if site is not None]
+    first = {site.node for site in found}
+    after = set(first)
     for node, held in probe.tape.records.items():
         if any(each in after for each in held.inputs):
             after.add(node)
-    return [site for site in probe.sites if site.node in after and (found is None or site.node is not found.node)]
+    return [site for site in probe.sites if site.node in after and site.node not in first]

@@ -33,6 +33,7 @@ def softmax_twice(probe: Probe) -> Iterator[Suspicion]:
     predictions, targets = said(patient)
     known = classes(patient, predictions, targets)
     if known is None:
+        yield from _on_the_tape(probe)
         return
     p, scores = predictions.numpy(), shifts(patient, predictions, targets)
     over = next((axis for axis in (known.axis, *[0] * (len(p) > 1)) if sums_to_one(p, axis)), None)
@@ -93,6 +94,28 @@ def _twice(probe: Probe, known: Classes, p: Any, over: int) -> Suspicion:
         "flat softmaxes" + ("; and this one makes the rows of a batch share each class among them" if wrong else ""),
         (_bare(probe, p, "softmax", lambda y: (y + 1e-30).log()),),
     )
+
+
+def _on_the_tape(probe: Probe) -> Iterator[Suspicion]:
+    """Log-probabilities of probabilities, in a step whose predictions cannot be told from its loss."""
+    tape = probe.tape
+    for site in probe.sites:
+        operands = tape.inputs(site.node)
+        axis = site.node.params.get("axis", -1)
+        if len(operands) != 1 or not site.value.ndim or site.gradient is None or operands[0].shape != site.value.shape:
+            continue
+        p = tape.value(operands[0])
+        if p.shape[axis] < 2 or site.value.max() > 0 or not sums_to_one(p, axis):
+            continue
+        if np.allclose(np.exp(np.asarray(site.value, np.float64)).sum(axis), 1, atol=1e-4):
+            yield Suspicion(
+                "a softmax is taken of the result of another",
+                _place(maker(probe, p)),
+                {"classes": float(p.shape[axis]), "least loss there can be": math.log1p((p.shape[axis] - 1) / math.e)},
+                "softmax of numbers between 0 and 1 is nearly uniform: the loss cannot fall to 0, and the gradient "
+                "passes two flat softmaxes; leave out the first one",
+            )
+            return
 
 
 def _wrong_axis(probe: Probe, known: Classes, p: Any) -> Suspicion:
@@ -217,12 +240,12 @@ def _is_sigmoid(probe: Probe, p: Any) -> Site | None:
     """The operation that made these numbers, if its slope is that of a sigmoid."""
     if p.dtype.kind != "f" or not p.size or p.min() < 0 or p.max() > 1:
         return None
-    made = [site for site in probe.sites if site.value.shape == p.shape and np.array_equal(site.value, p)]
-    slopes = probe.slopes(made[0]) if made else None
-    if slopes is None or not np.isfinite(slopes).any():
+    made = maker(probe, p)
+    slopes = None if made is None else probe.slopes(made)
+    if made is None or slopes is None or not np.isfinite(slopes).any():
         return None
-    known = np.isfinite(slopes)
-    return made[0] if np.allclose(slopes[known], (p * (1 - p))[known], rtol=1e-3, atol=1e-6) else None
+    known, y = np.isfinite(slopes), made.value
+    return made if np.allclose(slopes[known], (y * (1 - y))[known], rtol=1e-3, atol=1e-6) else None
 
 
 def _place(site: Site | None) -> Place:

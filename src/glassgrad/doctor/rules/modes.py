@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ...dispatch import STATE
 from ...engine.trace import flatten
 from ...findings import NOTE, Place
 from ...nn import Module
+from ..courses import over_batches
 from ..loop import Loop, Seen
 from ..patient import Patient
 from ..probe import Probe, rms
 from ..rule import Remedy, Suspicion, rule
 from .asking import said
+
+DRAWS = 4
+"""How often each batch is looked at where dropout draws."""
 
 
 @rule("evaluation mode", explains=("gradient noise",))
@@ -24,7 +30,7 @@ def evaluating(probe: Probe) -> Iterator[Suspicion]:
     off = [name for name, module in model.named_modules() if not module.training and not _frozen(model, name)]
     wrong = [name for name in off if differs(probe, name)] if off and differs(probe, *off) else []
     if wrong:
-        yield _trained(wrong, _seen(loop, wrong[0]), (Remedy("call model.train() before the training steps", _train),))
+        yield _trained(wrong, _seen(loop, wrong[0]), (_training(),))
     elif loop is not None:
         later = [name for name, seen in loop.evaluating.items() if _lasting(loop, seen) and _acts(probe, name)]
         later = [name for name in later if not _frozen(model, name)]
@@ -62,6 +68,7 @@ def asked(probe: Probe) -> Iterator[Suspicion]:
         Place(module=wrong[0], line=seen.place.line),
         {"predictions": float(seen.times), "first in step": float(seen.first), "change of a prediction": apart},
         f"{why}: call model.eval() before predictions, and model.train() before the next training step",
+        (_evaluating(),),
         also=tuple(Place(module=name, line=asked[name].place.line) for name in wrong[1:]),
     )
 
@@ -91,8 +98,33 @@ def _trained(wrong: list[str], seen: Seen | None, remedies: tuple[Remedy, ...]) 
     )
 
 
-def _train(patient: Patient) -> None:
-    patient.model.train()
+def _training() -> Remedy:
+    """The loss that training is to lower is that of training mode."""
+
+    def apply(patient: Patient) -> None:
+        patient.model.train()
+        if patient.loop is not None:
+            patient.loop = replace(patient.loop, evaluating={})
+
+    def loss(patient: Patient) -> float:
+        one = patient.copy()
+        one.model.train()
+        one.batches = [*one.batches] * DRAWS
+        return over_batches(one)
+
+    return Remedy("call model.train() before the training steps", apply, loss, "the loss in training mode")
+
+
+def _evaluating() -> Remedy:
+    """Predictions apart from training, which are those without gradients, are made in evaluation mode."""
+
+    def apply(patient: Patient) -> None:
+        patient.model.register_forward_pre_hook(lambda model, _: model.train(STATE.grad))
+        if patient.loop is not None:
+            patient.loop = replace(patient.loop, training={})
+
+    text = "call model.eval() before predictions, and model.train() before the next training step"
+    return Remedy(text, apply, over_batches, "the loss of predictions")
 
 
 def _still(probe: Probe) -> Iterator[Suspicion]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ... import functions as fn
+from ...engine.trace import flatten
 from ...explain.tape import Tape
 from ...findings import FAULT, NOTE, Place
 from ...graph import Node
@@ -16,7 +18,7 @@ from ...tensor import Tensor
 from ..patient import Ending, Patient, answers
 from ..probe import Probe, Site
 from ..rule import Remedy, Suspicion, rule
-from .asking import afterwards, heard, line_of, loss_of, near, refusal, said
+from .asking import afterwards, heard, line_of, loss_of, maker, near, refusal, said
 
 FOLLOWS = ("too low a rate", "no overfitting of one batch", "flat place", "gradient noise")
 TOO_LARGE = (
@@ -25,45 +27,84 @@ TOO_LARGE = (
 )  # fmt: skip
 
 
+@dataclass
+class Pairs:
+    """Predictions and targets that are repeated, so that there is an entry for every pair of them."""
+
+    site: Site
+    """What repeats the predictions."""
+    ours: tuple[int, ...]
+    theirs: tuple[int, ...]
+    """The shapes that were repeated."""
+
+
 @rule("shapes that broadcast in the loss", explains=FOLLOWS, whatever=True)
 def broadcast(probe: Probe) -> Iterator[Suspicion]:
     """(N, 1) against (N): every prediction is compared with every target, or the loss refuses them."""
     predictions, targets = heard(probe.patient.copy())
-    if not isinstance(predictions, Tensor) or not isinstance(targets, Tensor):
-        return
-    ours, theirs = tuple(predictions.shape), tuple(targets.shape)
-    if ours == theirs or math.prod(ours) != math.prod(theirs) or math.prod(ours) < 2:
-        return
-    given = probe.patient.copy()
     if probe.failed:
-        yield from _refused(given, predictions, targets)
+        yield from _refused(probe.patient.copy(), predictions, targets)
         return
-    try:
-        whole = np.broadcast_shapes(ours, theirs)
-    except ValueError:
+    found = _paired(probe, flatten(predictions))
+    if found is None:
         return
-    site = _paired(probe, predictions, whole)
-    if site is None or near(loss_of(given, predictions, targets), loss_of(given, predictions.reshape(theirs), targets)):
-        return
+    rows, whole = math.prod(found.ours), found.site.value.size
+    yield Suspicion(
+        f"predictions of shape {found.ours} are compared with targets of shape {found.theirs}: {whole:,} pairs",
+        found.site.place,
+        {"pairs": float(whole), "rows": float(rows)},
+        "the shapes broadcast, so that every prediction is drawn to every target, and all of them to the mean",
+        _reshaped(probe, found, predictions, targets),
+    )
+
+
+def _paired(probe: Probe, predictions: Sequence[Tensor]) -> Pairs | None:
+    """The first operation whose operands are predictions and something else as large, both repeated, and one of them
+    along an axis that it did not have: who means pairs gives both their axes."""
+    tape = probe.tape
+    after = afterwards(probe, *(y.numpy() for y in predictions))
+    made = {site.node for site in after} | {each.node for y in predictions if (each := maker(probe, y.numpy()))}
+    for site in after:
+        operands = tape.inputs(site.node)
+        if len(operands) != 2 or sum(each in made for each in operands) != 1:
+            continue
+        ours, theirs = sorted((_repeated(tape, each) for each in operands), key=lambda each: each not in made)
+        small = math.prod(ours.shape)
+        grown = math.prod(theirs.shape) == small > 1 and site.value.size > small
+        if grown and ours.shape != theirs.shape and min(len(ours.shape), len(theirs.shape)) < site.value.ndim:
+            repeats = next((other for other in after if other.node in operands), site)
+            return Pairs(repeats, ours.shape, theirs.shape)
+    return None
+
+
+def _repeated(tape: Tape, node: Node) -> Node:
+    """What was repeated to make a node; the node itself if nothing was."""
+    if tape.is_leaf(node) or node.op is None or node.op.kind != "structural":
+        return node
+    operands = tape.inputs(node)
+    small = len(operands) == 1 and math.prod(operands[0].shape) < math.prod(node.shape)
+    return operands[0] if small else node
+
+
+def _reshaped(probe: Probe, found: Pairs, predictions: Any, targets: Any) -> tuple[Remedy, ...]:
+    """Predictions in the shape of their targets, where a model gives nothing else."""
+    if not isinstance(predictions, Tensor) or predictions.numel() != math.prod(found.ours):
+        return ()
+    known = isinstance(targets, Tensor) and not isinstance(probe.patient.batches[0][-1], Ending)
+
+    def shape(y: Tensor) -> tuple[int, ...]:
+        return tuple(len(y) if size == len(predictions) else size for size in found.theirs)
+
+    def apply(patient: Patient) -> None:
+        inner = patient.loss
+        patient.loss = lambda y, t: inner(y.reshape(shape(y)), t)
 
     def error(patient: Patient) -> float:
         y, t = said(patient)
-        return loss_of(probe.patient, y.reshape(t.shape), t)
+        return loss_of(probe.patient, y.reshape(shape(y)), t)
 
-    yield Suspicion(
-        f"predictions of shape {ours} are compared with targets of shape {theirs}: {math.prod(whole):,} pairs",
-        site.place,
-        {"pairs": float(math.prod(whole)), "rows": float(math.prod(ours))},
-        "the shapes broadcast, so that every prediction is drawn to every target, and all of them to the mean",
-        (
-            Remedy(
-                f"predictions.reshape({theirs}) before the loss",
-                _reshape,
-                None if isinstance(probe.patient.batches[0][-1], Ending) else error,
-                "the loss of each with its target",
-            ),
-        ),
-    )
+    text = f"predictions.reshape({found.theirs}) before the loss"
+    return (Remedy(text, apply, error if known else None, "the loss of each with its target"),)
 
 
 def _reshape(patient: Patient) -> None:
@@ -72,16 +113,12 @@ def _reshape(patient: Patient) -> None:
     patient.loss = lambda y, t: inner(y.reshape(answers(t).shape), t)
 
 
-def _paired(probe: Probe, predictions: Tensor, whole: tuple[int, ...]) -> Site | None:
-    """The first operation on the predictions whose result has an entry for every pair."""
-    size = predictions.numel()
-    return next(
-        (s for s in afterwards(probe, predictions.numpy()) if s.value.shape == whole and s.value.size > size), None
-    )
-
-
-def _refused(patient: Patient, predictions: Tensor, targets: Tensor) -> Iterator[Suspicion]:
+def _refused(patient: Patient, predictions: Any, targets: Any) -> Iterator[Suspicion]:
     """Shapes that the loss refuses, and would not if they were alike."""
+    if not isinstance(predictions, Tensor) or not isinstance(targets, Tensor):
+        return
+    if predictions.shape == targets.shape or predictions.numel() != targets.numel() or targets.numel() < 2:
+        return
     error = refusal(patient, predictions, targets)[1]
     if error is None or refusal(patient, predictions.reshape(targets.shape), targets)[1] is not None:
         return
