@@ -9,13 +9,17 @@ import numpy as np
 
 from ...findings import Place
 from ..courses import level
+from ..patient import Patient
 from ..probe import Probe
 from ..remedies import own_rate
-from ..rule import Suspicion, rule
+from ..rule import Remedy, Suspicion, rule
 from ..trends import fell, restless
 
-APART = 100.0
-"""By which factor a layer's stride differs from the median of the others to be told."""
+APART, GIVEN = 100.0, 10.0
+"""By which factor a layer's stride differs from the median of the others to be told; and where its rate differs as much, so
+that it was meant to, though perhaps not so far."""
+LEARNED = 0.7
+"""Of a loss that has fallen by more than this share it is not asked what a schedule does."""
 BARELY, WILDLY = 2e-5, 0.2
 """Strides, as shares of the weights, below and above which a layer barely or wildly moves."""
 
@@ -26,11 +30,24 @@ def others(strides: dict[str, float], name: str) -> float:
     return float(np.median(rest)) if rest else math.nan
 
 
+def far_apart(probe: Probe, name: str, stride: float, rest: float) -> bool:
+    """Whether a stride is far from that of the others."""
+    least = GIVEN if _given(probe, name) else APART
+    return max(stride, 1e-30) > least * rest or stride * least < rest
+
+
+def _given(probe: Probe, name: str) -> bool:
+    """Whether a layer has a rate of its own, far from that of the others."""
+    rates = probe.rates
+    rest = float(np.median([each for n, each in rates.items() if each != rates[name]] or [rates[name]]))
+    return not rest / GIVEN < rates[name] < rest * GIVEN
+
+
 def why(probe: Probe, name: str, stride: float, usual: float) -> str:
     """Whether it is the rate of its group or its gradient."""
     rates = probe.rates
-    rest = float(np.median([each for n, each in rates.items() if n != name]))
-    if not rest / 10 < rates[name] < rest * 10:
+    if _given(probe, name):
+        rest = float(np.median([each for each in rates.values() if each != rates[name]]))
         return f"its group has a rate of {rates[name]:.2g}, where that of the others is {rest:.2g}"
     return (
         f"with the same rate as the others it moves by {stride:.2g} of its size in a step, where they move by "
@@ -38,14 +55,48 @@ def why(probe: Probe, name: str, stride: float, usual: float) -> str:
     )
 
 
-@rule("weights that barely move")
+@rule("weights that barely move", explains=("no overfitting of one batch",))
 def barely(probe: Probe) -> Iterator[Suspicion]:
-    """A layer that stands still while the others learn, and that lowers the loss if it is let."""
+    """A layer that stands still while the others learn, or all of them by a schedule, and that lowers the loss if it is
+    let."""
+    yield from _by_schedule(probe)
+    yield from _by_layer(probe)
+
+
+def _by_schedule(probe: Probe) -> Iterator[Suspicion]:
+    """A schedule that keeps the rate below a hundredth of its highest for most of the training."""
+    patient = probe.patient
+    if not patient.rates:
+        return
+    group = patient.optimizer.param_groups[0]
+    lr = float(group["lr"])
+    seen = [lr * factor for factor in patient.rates]
+    highest = max(*seen, float(group.get("initial_lr", 0.0)))
+    usual = float(np.median(seen))
+    if usual > highest / 100 or fell(probe) > LEARNED:
+        return
+
+    def keep(other: Patient) -> None:
+        for held in other.optimizer.param_groups:
+            held["lr"] = float(held["lr"]) * (highest / lr if lr else 1.0) or highest
+        other.rates = ()
+
+    yield Suspicion(
+        f"the schedule keeps the rate at {usual:.2g} in most steps, where its highest is {highest:.2g}",
+        Place(),
+        {"highest rate": highest, "median of the rates": usual, "by which share the loss falls": fell(probe)},
+        "the rate goes down before much is learned, or hardly comes up: the weights stay where they are",
+        (Remedy(f"leave out the schedule, or let it act a hundred times as slowly: a rate of {highest:.2g}", keep),),
+        sure=False,
+    )
+
+
+def _by_layer(probe: Probe) -> Iterator[Suspicion]:
     strides = probe.strides
     gradient = {w.name for w in probe.weights if w.gradient is not None and np.any(w.gradient)}
     slow = [
         name for name, stride in strides.items()
-        if name in gradient and stride < BARELY and stride * APART < others(strides, name)
+        if name in gradient and stride < BARELY and far_apart(probe, name, stride, others(strides, name))
     ]  # fmt: skip
     moving = {name: stride for name, stride in strides.items() if name not in slow and stride > 0}
     if not slow or not moving:
@@ -71,7 +122,11 @@ def barely(probe: Probe) -> Iterator[Suspicion]:
 def wildly(probe: Probe) -> Iterator[Suspicion]:
     """A layer that is thrown about while the others take usual steps, so that the loss grows or swings."""
     first = {w.name: w.moved for w in probe.weights if w.name in probe.strides and 0 < w.moved < math.inf}
-    wild = [name for name, stride in first.items() if stride > WILDLY and stride > APART * others(first, name)]
+    wild = [
+        name
+        for name, stride in first.items()
+        if stride > WILDLY and far_apart(probe, name, stride, others(first, name))
+    ]
     if not wild:
         return
     if not restless(probe) and fell(probe) > 0.5:
