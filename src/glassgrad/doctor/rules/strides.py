@@ -16,8 +16,8 @@ from ..rule import Remedy, Suspicion, rule
 from ..trends import fell, restless
 
 APART, GIVEN = 100.0, 10.0
-"""By which factor a layer's stride differs from the median of the others to be told; and where its rate differs as much, so
-that it was meant to, though perhaps not so far."""
+"""By which factor a layer's stride differs from the median of the others to be told; and by which, where its rate
+differs as much: that was meant, though perhaps not so far."""
 LEARNED = 0.7
 """Of a loss that has fallen by more than this share it is not asked what a schedule does."""
 BARELY, WILDLY = 2e-5, 0.2
