@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the works 
 from works import WORKS, Work, mlp_adam
 from works.rules import Adam
 
-SLICE = 0.1
+SLICE = 0.02
 WIDE = mlp_adam.WORK
 TIMED: dict[str, Work] = {
     "xor": WORKS["xor"],

@@ -275,7 +275,8 @@ class Monitor:
     def _push(self, loss: Tensor) -> None:
         """Put a loss into the ring: a part of the step that is being traced."""
         with no_grad():
-            newest = loss.detach().float().mean().reshape(1)
+            one = loss.detach() if loss.numel() == 1 else loss.detach().mean()
+            newest = one.float().reshape(1)
             self.ring.copy_(fn.cat([newest, self.ring[:-1]]))
 
     # -- names ------------------------------------------------------------------------------------------------------
