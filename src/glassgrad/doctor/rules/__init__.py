@@ -4,10 +4,10 @@ Where one of these files imports another, the rules of the other look first.
 """
 
 from . import (  # noqa: I001 - the order counts
-    loops as loops,
     labels as labels,
     norms as norms,
     numbers as numbers,
+    loops as loops,
     modes as modes,
     starts as starts,
     dead as dead,
@@ -23,7 +23,7 @@ from . import (  # noqa: I001 - the order counts
     places as places,
     strides as strides,
     divergence as divergence,
-    rates as rates,
     noise as noise,
+    rates as rates,
     fit as fit,
 )

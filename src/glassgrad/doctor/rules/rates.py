@@ -9,6 +9,7 @@ import numpy as np
 
 from ...findings import Place
 from ..courses import level
+from ..curvature import headroom
 from ..probe import Probe
 from ..ranges import at, range_test, rate_of
 from ..remedies import rate
@@ -21,6 +22,9 @@ HARDLY, FEW = ((0.01, 0.05), (0.03, 0.005)), 0.003
 """Weights that go less far than this share of their size in the whole trial, and a loss that falls by less than this
 share: usual are updates of 0.001 of the weights in every step (A. Karpathy, "CS231n", part 3). Weights that go even
 less far than the last one are too slow if anything is gained at a higher rate, others if much is."""
+SLOWLY, ROOM = 0.2, 1000.0
+"""A loss that falls by less than this share, and a rate that is so far below what the curvature bears: usual are 10 to
+100."""
 LOWER = tuple(10.0 ** (-k / 2) for k in range(13))
 HIGHER = tuple(10.0 ** (k / 2) for k in range(15))
 
@@ -31,7 +35,7 @@ def other_rates(probe: Probe, factors: Iterable[float], kind: str) -> tuple[Reme
     return tuple(rate(f, f"a {kind} rate: {current * f:.2g} instead of {current:.2g}") for f in factors)
 
 
-@rule("too high a rate", explains=("oscillating loss", "diverging loss", "weights that move wildly", "gradient noise"))
+@rule("too high a rate", explains=("oscillating loss", "diverging loss", "weights that move wildly"))
 def too_high(probe: Probe) -> Iterator[Suspicion]:
     """The loss grows or swings, and falls far at a lower rate."""
     losses, start, batches = probe.losses, probe.start, len(probe.patient.batches)
@@ -82,7 +86,7 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         return
     moved = [share for share in probe.strides.values() if 0 < share < math.inf]
     way = float(np.median(moved)) * probe.steps if moved else math.inf
-    if not any(way < most and fell(probe) < share for most, share in HARDLY):
+    if not any(way < most and fell(probe) < share for most, share in HARDLY) and not _far_below(probe):
         return
     current = rate_of(probe.patient)
     found = range_test(probe.patient, HIGHER, probe.steps, start)
@@ -105,6 +109,14 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         other_rates(probe, tries, "higher"),
         sure=False,
     )
+
+
+def _far_below(probe: Probe) -> bool:
+    """Whether the curvature would bear a rate beyond all measure higher, and the loss has not fallen far."""
+    if fell(probe) > SLOWLY:
+        return False
+    room = headroom(probe.patient)
+    return room is not None and room > ROOM
 
 
 def _begins_low(probe: Probe) -> bool:
