@@ -297,3 +297,32 @@ def test_healthy_tables():
     silent(patient(nn.Linear(11, 1), nn.MSELoss(), (windows[:, :11], windows[:, 11:])), LEAK, DUPLICATE, SHUFFLED)
     truth = gg.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]).repeat(8, 1)
     silent(patient(nn.Linear(2, 1), nn.MSELoss(), (truth, (truth.sum(1, keepdim=True) == 1).float())), *ALL)
+
+
+def test_what_sequences_have_at_each_place_are_columns_too():
+    x = gg.randn(64, 5, 4)
+    t = (x[:, :, 0].sum(1) > 0).long()
+    net = Last(2)
+    still = x.clone()
+    still[:, :, 2] = 1.5
+    (found,) = ask(CONSTANT, patient(net, LOSS, (still, t)))
+    assert found.where.entry == (2,)
+    copied = x.clone()
+    copied[:, :, 3] = 2 * x[:, :, 1]
+    (found,) = ask(DUPLICATE, patient(net, LOSS, (copied, t)))
+    assert (found.where.entry, found.evidence["of column"]) == ((3,), 1)
+    told = x.clone()
+    told[:, :, 1] = t[:, None].float()
+    (found,) = ask(LEAK, patient(net, LOSS, (told, t)))
+    assert found.where.entry == (1,)
+    first = x.clone()  # to remember what stood first is a task, and no leak
+    first[:, 0, 0] = t.float()
+    silent(patient(net, LOSS, (first, t)), *ALL)
+
+
+def test_several_numbers_for_each_row_in_another_order():
+    x = gg.randn(400, 6)
+    t = gg.stack([x[:, 0] + x[:, 1], x[:, 2] * x[:, 3]], 1) + 0.1 * gg.randn(400, 2)
+    net = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 2))
+    silent(patient(net, nn.MSELoss(), batches(x, t)), SHUFFLED)
+    assert sum(len(ask(SHUFFLED, patient(net, nn.MSELoss(), batches(x, t[gg.randperm(400)])))) for _ in range(3)) >= 2

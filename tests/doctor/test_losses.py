@@ -299,3 +299,23 @@ def test_losses_written_in_a_script(tmp_path, target, out, criterion, said, faul
     for each in found:
         assert each.where.line.endswith("training.py:16 in <module>")
         assert each.proof.holds
+
+
+def test_a_sigmoid_written_by_hand():
+    net, x, t = make("mlp", 2)
+    truth = F.one_hot(t, 2).float()
+    loss = nn.BCEWithLogitsLoss()
+
+    class Squashed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = net
+
+        def forward(self, x):
+            return 1 / (1 + gg.exp(-self.inner(x)))
+
+    (found,) = ask(SIGMOID, patient(Squashed(), loss, (x, truth)))
+    assert found.where.op == "div"
+    assert found.proof.holds
+    (found,) = ask(SIGMOID, patient(net, lambda y, t: loss(1 / (1 + gg.exp(-y)), t), (x, truth)))
+    assert found.where.op == "div"

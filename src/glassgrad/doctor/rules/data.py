@@ -10,7 +10,7 @@ import numpy as np
 from ... import functions as fn
 from ...findings import NOTE, Place
 from ...tensor import Tensor
-from ..patient import Batch, Patient, answers
+from ..patient import Batch, Patient
 from ..probe import Probe
 from ..rule import Remedy, Suspicion, rule
 
@@ -27,36 +27,29 @@ FOLLOWS = (
 )  # fmt: skip
 
 
-def table(patient: Patient) -> tuple[Any, Any] | None:
-    """The rows of all batches as columns of numbers, and their targets; None for other data."""
-    rows, targets = [], []
-    for batch in patient.batches:
-        x, t = batch[0], answers(batch[-1])
-        if len(batch) != 2 or not isinstance(x, Tensor) or not isinstance(t, Tensor):
-            return None
-        if x.dtype.kind != "f" or x.ndim < 2 or not t.ndim or len(x) != len(t):
-            return None
-        rows.append(x.detach().numpy().reshape(len(x), -1))
-        targets.append(t.detach().numpy())
-    if len({x.shape[1:] for x in rows}) != 1 or len({t.shape[1:] for t in targets}) != 1:
+def inputs(patient: Patient) -> Any:
+    """What the model is given first, of all batches, one row after another; None if those are no numbers."""
+    rows = [batch[0].detach().numpy() for batch in patient.batches if isinstance(batch[0], Tensor)]
+    if len(rows) < len(patient.batches) or len({x.shape[1:] for x in rows}) != 1 or rows[0].ndim < 2:
         return None
-    x, t = np.concatenate(rows), np.concatenate(targets)
-    return (x, t) if len(x) > 1 and np.all(np.isfinite(x)) else None
+    x = np.concatenate(rows)
+    return x if x.dtype.kind == "f" and len(x) > 1 and np.all(np.isfinite(x)) else None
 
 
 def columns(patient: Patient) -> Any:
-    """The rows of all batches, of inputs that are columns and no images or sequences; None for other data."""
-    found = table(patient)
-    return None if found is None or patient.batches[0][0].ndim != 2 else found[0]
+    """The same as columns: those of a table, or what a sequence has at each place; None for images."""
+    x = inputs(patient)
+    return x.reshape(-1, x.shape[-1]) if x is not None and x.ndim in (2, 3) else None
 
 
 @rule("unscaled inputs", explains=FOLLOWS)
 def unscaled(probe: Probe) -> Iterator[Suspicion]:
     """Inputs far from a mean of 0 and a deviation of 1."""
-    found = table(probe.patient)
+    found = inputs(probe.patient)
     if found is None:
         return
-    x = found[0].astype(np.float64)
+    x = found.reshape(-1, found.shape[-1]) if found.ndim == 3 else found.reshape(len(found), -1)
+    x = x.astype(np.float64)
     deviation, size = x.std(0), float(np.abs(x).max())
     moving = deviation > 1e-9 * max(size, 1e-300)
     if not moving.any():
@@ -80,7 +73,7 @@ def unscaled(probe: Probe) -> Iterator[Suspicion]:
 def _standardised(patient: Patient) -> Remedy:
     """A mean of 0 and a deviation of 1 for every column of a table, every channel of images, every entry of what a
     sequence has at each place."""
-    whole = np.concatenate([batch[0].detach().numpy() for batch in patient.batches]).astype(np.float64)
+    whole = inputs(patient).astype(np.float64)
     kept = {2: 1, 3: 2}.get(whole.ndim, 1)
     axes = tuple(axis for axis in range(whole.ndim) if axis != kept)
     mean, deviation = whole.mean(axes, keepdims=True), whole.std(axes, keepdims=True)

@@ -71,7 +71,8 @@ def sigmoid_twice(probe: Probe) -> Iterator[Suspicion]:
     if squashed is not None and takes(patient, predictions, targets) == "logits":
         yield _of_sigmoids(probe, squashed, p, least)
     elif squashed is None and _sigmoid_within(patient, predictions, targets):
-        made = next((site for site in afterwards(probe, p) if _is_sigmoid(probe, site.value) is not None), None)
+        squashes = [s for s in afterwards(probe, p) if s.value.size == p.size]
+        made = next((s for s in squashes if np.allclose(s.value.ravel(), _sigmoid(p).ravel(), rtol=1e-4)), None)
         yield Suspicion(
             "the loss takes the sigmoid of the predictions twice",
             Place() if made is None else made.place,
@@ -237,15 +238,21 @@ def _sigmoid_within(patient: Patient, predictions: Tensor, targets: Tensor) -> b
 
 
 def _is_sigmoid(probe: Probe, p: Any) -> Site | None:
-    """The operation that made these numbers, if its slope is that of a sigmoid."""
-    if p.dtype.kind != "f" or not p.size or p.min() < 0 or p.max() > 1:
+    """The operation that made these numbers, if they are the sigmoid of something before them."""
+    made = maker(probe, p) if p.dtype.kind == "f" and p.size and p.min() >= 0 and p.max() <= 1 else None
+    if made is None:
         return None
-    made = maker(probe, p)
-    slopes = None if made is None else probe.slopes(made)
-    if made is None or slopes is None or not np.isfinite(slopes).any():
-        return None
-    known, y = np.isfinite(slopes), made.value
-    return made if np.allclose(slopes[known], (y * (1 - y))[known], rtol=1e-3, atol=1e-6) else None
+    for site in probe.sites:
+        if site is made:
+            return None
+        if site.value.size == p.size and np.allclose(_sigmoid(site.value).ravel(), p.ravel(), rtol=1e-4, atol=1e-6):
+            return made
+    return None
+
+
+def _sigmoid(x: Any) -> Any:
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-np.asarray(x, np.float64)))
 
 
 def _place(site: Site | None) -> Place:

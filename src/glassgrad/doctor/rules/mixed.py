@@ -55,18 +55,19 @@ def shuffled(probe: Probe) -> Iterator[Suspicion]:
 
 
 def rows(patient: Patient) -> tuple[Any, Any, Any] | None:
-    """All inputs, their targets, and the batches that they are in; None where an example is more than one row of one
-    tensor, or has more than one target."""
+    """All inputs, their targets as columns, and the batches that they are in; None where an example is more than one
+    row of one tensor, or has several labels."""
     xs, ts = [], []
     for batch in patient.batches:
         x, t = batch[0], answers(batch[-1])
         if len(batch) != 2 or not isinstance(x, Tensor) or not isinstance(t, Tensor):
             return None
-        if x.ndim < 2 or not t.ndim or len(x) != len(t) or t.numel() != len(t):
+        several = t.numel() != len(t) and (t.ndim > 2 or t.dtype.kind != "f")
+        if x.ndim < 2 or not t.ndim or len(x) != len(t) or several:
             return None
         xs.append(x.detach().numpy())
-        ts.append(t.detach().numpy().reshape(-1))
-    if len({x.shape[1:] for x in xs}) != 1:
+        ts.append(t.detach().numpy().reshape(len(t), -1))
+    if len({x.shape[1:] for x in xs}) != 1 or len({t.shape[1:] for t in ts}) != 1:
         return None
     x, t = np.concatenate(xs), np.concatenate(ts)
     finite = all(each.dtype.kind != "f" or bool(np.all(np.isfinite(each))) for each in (x, t))
@@ -94,8 +95,8 @@ def _contradicted(t: Any, which: Any) -> tuple[float, float] | None:
     count = int(same.sum())
     if count < AGAIN:
         return None
-    differ = float(np.mean(t[order][1:][same] != t[order][:-1][same]))
-    _, counts = np.unique(t, return_counts=True)
+    differ = float(np.mean(np.any(t[order][1:] != t[order][:-1], 1)[same]))
+    _, counts = np.unique(t, axis=0, return_counts=True)
     chance = 1 - float(((counts / counts.sum()) ** 2).sum())
     return (float(count), differ) if chance and differ >= AS_OFTEN * chance else None
 
@@ -138,7 +139,7 @@ def _halves(patient: Patient, x: Any, t: Any) -> tuple[list[Any], list[Any]]:
 def _rolled(x: Any, t: Any, batches: Any) -> tuple[Remedy, ...]:
     """Labels that belong to the row before or after."""
     for shift in (1, -1):
-        rolled = np.concatenate([np.roll(t[batches == n], shift) for n in np.unique(batches)])
+        rolled = np.concatenate([np.roll(t[batches == n], shift, 0) for n in np.unique(batches)])
         name, p = next(chances(x, rolled))
         if name and p <= LEAST:
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...findings import Place
+from ...tensor import Tensor
+from ..patient import Patient, answers
 from ..probe import Probe
 from ..rule import Suspicion, rule
-from .data import WIDEST, columns, table
+from .data import WIDEST, inputs
 
 LEAST = 16
 """With fewer rows a column may tell the label by chance."""
@@ -23,10 +25,9 @@ FIT, APART = 2e-4, 100.0
 @rule("leaking label", explains=("duplicate features",))
 def leak(probe: Probe) -> Iterator[Suspicion]:
     """Columns that are the label in another form: a number that goes with it, an entry that is the same for a class."""
-    x, found = columns(probe.patient), table(probe.patient)
-    if x is None or found is None or x.shape[1] < 2 or x.shape[1] > WIDEST:
+    x, t = _given(probe.patient)
+    if x is None or not 2 <= x.shape[1] <= WIDEST:
         return
-    t = found[1]
     if t.size != len(x) or np.ptp(t) == 0 or not np.all(np.isfinite(t)):
         return
     x, which = np.unique(np.concatenate([x, t.reshape(-1, 1)], 1).astype(np.float64), axis=0, return_index=True)
@@ -48,6 +49,18 @@ def leak(probe: Probe) -> Iterator[Suspicion]:
         "the net learns to read the answer off, and fails where it is not written there: leave these columns out",
         also=tuple(Place(module="the inputs", entry=(other,)) for other, _ in told[1:]),
     )
+
+
+def _given(patient: Patient) -> tuple[Any, Any]:
+    """The columns of a table, or what sequences have at all their places alike, beside what they have at the first; and
+    the targets."""
+    x, targets = inputs(patient), [answers(batch[-1]) for batch in patient.batches]
+    if x is None or x.ndim > 3 or not all(isinstance(t, Tensor) and t.ndim for t in targets):
+        return None, None
+    t = np.concatenate([t.detach().numpy().reshape(-1) for t in targets])
+    if x.ndim == 2:
+        return x, t
+    return (x[:, 0], t) if np.any(np.ptp(x, 1).max(0) == 0) else (None, None)
 
 
 def _by_class(x: Any, t: Any) -> list[tuple[int, float]]:
