@@ -110,8 +110,9 @@ class Compiled:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if STATE.tracer is not None or STATE.observer is not None or self.failed:  # what is recorded runs as it is
-            found = self.function(*args, **kwargs)
+        observer = STATE.observer
+        if STATE.tracer is not None or observer is not None or self.failed:  # what is recorded runs as it is
+            found = self.function(*args, **kwargs) if observer is None else observer.runs(self, args, kwargs)
             self.warm = self.warm or STATE.tracer is None
             return found
         if self.last is not None and not kwargs:
