@@ -98,6 +98,40 @@ def test_gradients_that_are_cleared_before_the_step():
     assert d.loop.empty.times == d.loop.cleared.times == 20
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_a_step_before_the_backward_pass(compiled):
+    t = Training()
+
+    def step(x, y):
+        t.opt.zero_grad()
+        loss = mse(t.net(x), y)
+        t.opt.step()
+        loss.backward()
+
+    run = gg.compile(step) if compiled else step
+    with watch(t.net, t.opt) as d:
+        for _ in range(40):
+            run(t.x, t.y)
+    assert faults(d) == ["step before backward"]
+    assert d.loop.empty.times in (39, 40)  # no backward pass was made before the first one
+    assert not d.apply(d.findings[0]).early
+
+
+def test_modes_are_told():
+    t = Training(act=lambda: nn.Dropout(0.5))
+    t.net.eval()
+    with watch(t.net, t.opt) as d:
+        t.run(30)
+    assert faults(d) == ["evaluation mode"]
+    t.net.train()
+    with watch(t.net, t.opt) as d:
+        for _ in range(5):
+            t.run(6)
+            with gg.no_grad():
+                t.net(t.x)
+    assert faults(d) == ["training mode in evaluation"]
+
+
 def test_modes():
     t = Training(act=lambda: nn.Dropout(0.5))
     with watch(t.net, t.opt) as d:

@@ -137,6 +137,8 @@ class Watched(Diagnosis):
 
     def _diagnosed(self, loop: Loop) -> Diagnosis:
         self.beginning.leave()
+        for step, sizes in self.beginning.loop.moments.items():  # also of steps that used no gradient
+            loop.moments.setdefault(step, sizes)
         self.beginning.loop = loop
         self.beginning.broken = self.monitor.broken or self.beginning.broken
         with unseen(grad=True):
