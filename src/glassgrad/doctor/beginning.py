@@ -11,6 +11,7 @@ from typing import Any
 from ..dispatch import STATE
 from ..engine.compile import Compiled
 from ..errors import StateError
+from ..explain.recording import unseen
 from ..explain.script import Run
 from ..graph import Node
 from ..nn import Module
@@ -79,6 +80,12 @@ class Beginning(Rounds):
         if module is self.model and STATE.grad and id(module) not in self.began:
             self._copy(module)  # though another model was trained before
         super().entering(module, args, kwargs)
+
+    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
+        if STATE.grad:
+            return super().runs(compiled, args, kwargs)
+        with unseen():  # what has no gradients is no step
+            return compiled(*args, **kwargs)
 
     def stepping(self, optimizer: Any) -> None:
         if optimizer is self.optimizers[0]:  # the others belong to the same step

@@ -77,8 +77,8 @@ class Monitor:
         """Whether the steps after so many backward passes are looked at, of those that run as they are."""
         self.old: dict[int, Any] = {}
         """While an optimizer takes a looked-at step: its parameters before."""
-        self.used: dict[int, Node] = {}
-        """By parameter, the gradient that a step has used."""
+        self.used: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        """By parameter, the gradient that a step has used, and which value it had; nothing that takes memory."""
         self.broken: tuple[int, Tape] | None = None
         """The first backward pass from a loss that is not finite, and its tape; of those that ran as they are."""
         self.fresh = False
@@ -165,12 +165,17 @@ class Monitor:
             self._push(outputs[0])
             traced.backwards += 1
         self.fresh = True
-        if any(p._grad is not None and p._grad._node is self.used.get(id(p)) for p in mine):
+        if any(map(self._is_used, mine)):
             self._saw(self.loop.added)
         for name, module in innermost(self.model):
             if not module.training:
                 self._saw(self.loop.evaluating.setdefault(name, Seen()), name)
         return True
+
+    def _is_used(self, p: Tensor) -> bool:
+        """Whether a parameter's gradient is one that a step has used, as it was then."""
+        grad, value = self.used.get(id(p), (None, 0))
+        return p._grad is not None and grad is not None and grad() is p._grad and value == id(p._grad._node)
 
     def _before(self, optimizer: Optimizer, *_: Any) -> None:
         """An optimizer begins its step."""
@@ -193,7 +198,7 @@ class Monitor:
         idle = not moved if traced else not any(map(_points, moved))
         if traced is None:
             self.loop.steps += 1
-            self.used.update((id(p), p._grad._node) for p in moved)  # type: ignore[union-attr]
+            self.used.update((id(p), (weakref.ref(p._grad), id(p._grad._node))) for p in moved if p._grad is not None)
         else:
             traced.steps += 1
         if idle:
