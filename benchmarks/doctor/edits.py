@@ -142,7 +142,8 @@ class Broken:
     """Whether a change of settings (rate, start, order, mode, loss, batches) mends it, and no other code is needed."""
     shows: str = "worse"
     """What running it shows: "worse" than its twin on held-out rows, or worse in "training"; an "error"; "nan", for a
-    loss or weights that are not finite; "still", for weights that don't move; "swings"; or "text": what is wrong stands there, whatever the numbers are."""
+    loss or weights that are not finite; "still", for weights that don't move; "swings"; or "text": what is wrong stands
+    there, whatever the numbers are."""
 
 
 def broken(fault: str, template: str, *edits: Edit, **known: object) -> Broken:

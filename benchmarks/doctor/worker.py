@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 import warnings
+from dataclasses import replace
 from typing import Any
 
 
@@ -49,7 +50,8 @@ def main() -> None:
     first = answer(lambda: examine(sys.argv[1]))
     number = int(sys.stdin.readline() or -1)
     if number >= 0:
-        answer(lambda: diagnosis(first.apply(first.findings[number])))
+        mended = first.apply(first.findings[number])
+        answer(lambda: diagnosis(replace(mended, loop=None)))  # what was seen of the loop, the old patient did
 
 
 if __name__ == "__main__":

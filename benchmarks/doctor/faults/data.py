@@ -117,7 +117,9 @@ NOISY = (
     ("majority", swap("begin = (step * 40) % 800", "begin = (step * 2) % 800"), swap("begin + 40", "begin + 2", times=2)),
 )  # fmt: skip
 for template, *edits in NOISY:
-    BROKEN.append(broken("gradient noise", template, *edits, whole=True, mendable=True))
+    # of these a tenth of the rate makes good nets as well
+    also = ("too high a rate",) if template in ("wave", "stripes") else ()
+    BROKEN.append(broken("gradient noise", template, *edits, also=also, whole=True, mendable=True))
 
 # -- nets that cannot learn even one batch by heart --
 

@@ -74,12 +74,18 @@ for depth in (7, 10):
             ops=("sigmoid",), mendable=True,
         ),
     ]  # fmt: skip
-for factor in (0.3, 0.1):
+# Through time: what decides stands at the beginning. The twin's sequences are short.
+BEGINNING = swap(
+    "    first = (x[:, : length // 2] ** 2).sum((1, 2))\n"
+    "    last = (x[:, length // 2 :] ** 2).sum((1, 2))\n"
+    "    return x, (last > first).long()",
+    "    return x, (x[:, :3].sum((1, 2)) > 0).long()",
+)
+for base, length in (((RNN,), 24), ((RNN,), 40), ((), 40)):
     BROKEN.append(
         broken(
-            "vanishing gradients", "louder", RNN,
-            start("with gg.no_grad():", f"    model.lstm.weight_hh_l0.mul_({factor})"),
-            ops=("tanh", "matmul", "affine"), modules=("lstm",), mendable=True,
+            "vanishing gradients", "louder", swap("length=6", f"length={length}"),
+            base=(*base, BEGINNING, swap("length=12", "length=6")), ops=("tanh", "sigmoid", "matmul", "mul"), modules=("lstm",),
         )
     )  # fmt: skip
 
@@ -107,7 +113,8 @@ for size in (2.0, 4.0):
     wide = start("with gg.no_grad():", f"    model.lstm.weight_hh_l0.copy_({size} * gg.eye(24))")
     BROKEN.append(
         broken(
-            "exploding gradients", "louder", TO_RELU, wide, drop("nn.utils.clip_grad_norm_(model.parameters(), 1.0)"),
+            "exploding gradients", "louder", wide,
+            base=(TO_RELU, drop("nn.utils.clip_grad_norm_(model.parameters(), 1.0)"), swap("range(6)", "range(9)")),
             also=("too large a start",), ops=("matmul", "affine"), modules=("lstm",), mendable=True,
         )
     )  # fmt: skip

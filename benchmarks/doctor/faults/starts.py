@@ -6,11 +6,16 @@ BROKEN: list[Broken] = []
 ANYWHERE = {"modules": ("*",), "whole": True, "mendable": True}
 
 for template, sizes in {
-    "moons": (0.1, 0.5), "wave": (0.1, 0.3), "residual": (0.05, 0.2), "stripes": (0.05, 0.2), "digits": (0.1,), "blobs": (0.02,),
+    "moons": (0.1, 0.5), "wave": (0.02, 0.05), "residual": (0.05, 0.2), "stripes": (0.05, 0.2), "digits": (0.1,),
     "louder": (0.1, 0.02), "tides": (0.1, 0.2), "spelling": (0.1,), "majority": (0.1, 0.3), "pairs": (0.1,), "highest": (0.1,),
 }.items():  # fmt: skip
     for size in sizes:
-        BROKEN.append(broken("symmetric start", template, drawn(f"constant_(p, {size})"), **ANYWHERE))
+        same = start(
+            "for name, p in NET.named_parameters():",
+            "    if p.ndim > 1:", f"        nn.init.constant_(p, {size})",
+            '    elif "bias" in name:', "        nn.init.zeros_(p)",
+        )  # fmt: skip
+        BROKEN.append(broken("symmetric start", template, same, **ANYWHERE))
 
 for template in ("moons", "wave", "cancer", "stripes", "digits", "louder", "alarm", "majority", "highest", "gpt"):
     BROKEN.append(broken("zero start", template, drawn("zeros_(p)"), **ANYWHERE))

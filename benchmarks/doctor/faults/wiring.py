@@ -80,7 +80,8 @@ UNUSED = (
     ("pairs", (after("self.position =", "self.pool = nn.Linear(width, width)"),), "pool"),
 )  # fmt: skip
 for template, edits, module in UNUSED:
-    BROKEN.append(broken("unused parameters", template, *edits, modules=(module,), shows="text"))
+    thrown_away = ("no gradient",) if module == "second" else ()
+    BROKEN.append(broken("unused parameters", template, *edits, modules=(module,), also=thrown_away, shows="text"))
 
 # -- frozen parameters --
 
