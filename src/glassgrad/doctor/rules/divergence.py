@@ -122,7 +122,7 @@ def _size(patient: Patient) -> float:
     return abs(float(patient.value(patient.batches[0]).item()))
 
 
-@rule("oscillating loss")
+@rule("oscillating loss", explains=("too high a rate",))
 def oscillating(probe: Probe) -> Iterator[Suspicion]:
     """The loss swings, not for its rate but for a momentum that goes on long after the slope has turned."""
     size, rises = swings(probe)

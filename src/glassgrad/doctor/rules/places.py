@@ -88,8 +88,13 @@ def stands(probe: Probe) -> str:
         return ""
     if fell(probe) <= STILL:
         return "whole"
-    half = float(np.mean(losses[len(losses) // 3 : 2 * len(losses) // 3]))
-    return "end" if end > HIGH * start.mean and half - end < STILL * start.scale else ""
+    loop = probe.patient.loop
+    course = loop.losses if loop is not None and len(loop.losses) > len(losses) else losses
+    if not all(map(math.isfinite, course)):
+        return ""
+    third = len(course) // 3
+    middle, last = float(np.mean(course[third : 2 * third])), float(np.mean(course[2 * third :]))
+    return "end" if last > HIGH * start.mean and middle - last < STILL * start.scale else ""
 
 
 @rule(

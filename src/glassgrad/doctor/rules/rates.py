@@ -22,9 +22,9 @@ HARDLY, FEW = ((0.01, 0.05), (0.03, 0.005)), 0.003
 """Weights that go less far than this share of their size in the whole trial, and a loss that falls by less than this
 share: usual are updates of 0.001 of the weights in every step (A. Karpathy, "CS231n", part 3). Weights that go even
 less far than the last one are too slow if anything is gained at a higher rate, others if much is."""
-SLOWLY, ROOM = 0.2, 1000.0
-"""A loss that falls by less than this share, and a rate that is so far below what the curvature bears: usual are 10 to
-100."""
+SLOWLY, CALM, ROOM = 0.2, 5e-4, 1000.0
+"""A loss that falls by less than this share, updates below this share of the weights, and a rate that is so far below
+what the curvature bears: usual are 10 to 100."""
 LOWER = tuple(10.0 ** (-k / 2) for k in range(13))
 HIGHER = tuple(10.0 ** (k / 2) for k in range(15))
 
@@ -86,7 +86,9 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         return
     moved = [share for share in probe.strides.values() if 0 < share < math.inf]
     way = float(np.median(moved)) * probe.steps if moved else math.inf
-    if not any(way < most and fell(probe) < share for most, share in HARDLY) and not _far_below(probe):
+    if not any(way < most and fell(probe) < share for most, share in HARDLY) and not (
+        moved and _far_below(probe, moved)
+    ):
         return
     current = rate_of(probe.patient)
     found = range_test(probe.patient, HIGHER, probe.steps, start)
@@ -111,9 +113,9 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
     )
 
 
-def _far_below(probe: Probe) -> bool:
+def _far_below(probe: Probe, moved: list[float]) -> bool:
     """Whether the curvature would bear a rate beyond all measure higher, and the loss has not fallen far."""
-    if fell(probe) > SLOWLY:
+    if fell(probe) > SLOWLY or float(np.median(moved)) > CALM:
         return False
     room = headroom(probe.patient)
     return room is not None and room > ROOM
