@@ -9,7 +9,7 @@ import glassgrad as gg
 from glassgrad import nn
 from glassgrad.doctor.patient import Patient
 from glassgrad.doctor.probe import Probe
-from glassgrad.doctor.rules.flow import between, spine
+from glassgrad.doctor.spine import between, spine
 
 WIDTH, ROWS = 512, 64
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..dispatch import no_grad
 from ..explain.tape import Tape
 from ..graph import Node
-from .probe import Site, norm, rms
+from .patient import Patient
+from .probe import Probe, Site, rms
+from .rule import Remedy
 
 LARGE, SMALL = 3.0, 0.1
 """Gains that no usual start has: those of Xavier and Kaiming are 1 to 1.7, torch's own is 0.6, a GPT's above 0.1."""
@@ -24,8 +28,8 @@ class Layer:
     """How many products are added up for an entry of the result."""
     gain: float
     """The size of the weights times the root of the fan-in: by what factor random inputs grow (LeCun et al., 1998)."""
-    path: str
-    """The name of the parameter."""
+    name: str
+    """Of the parameter."""
 
     def gone_through(self, tape: Tape) -> float:
         """By what factor the inputs of this layer grow in it."""
@@ -43,20 +47,61 @@ def weights_in(tape: Tape) -> dict[Node, Node]:
     return found
 
 
-def layers_of(tape: Tape, sites: list[Site]) -> list[Layer]:
+def layers_of(probe: Probe) -> list[Layer]:
     """The layers in the order in which they run; one that runs many times counts once."""
-    weights, found, seen = weights_in(tape), [], set[Node]()
-    for site in sites:
+    tape, found, seen = probe.tape, [], set[Node]()
+    weights, cells = weights_in(tape), {leaf: cell for cell, leaf in tape.cells.values()}
+    names = {id(each.cell): each.name for each in probe.weights}
+    for site in probe.sites:
         operands, op = tape.inputs(site.node), site.node.op
         used = next((each for each in operands if each in weights), None)
-        if used is None or used is site.node or op is None or site.node in weights or weights[used] in seen:
+        if used is None or op is None or site.node in weights or weights[used] in seen or op.kind == "elementwise":
             continue
         products = op.operations(site.node.spec, *(each.spec for each in operands), **site.node.params) / 2  # type: ignore[attr-defined]
         fan_in = int(products / max(1, math.prod(site.node.shape)))
-        if not fan_in or op.kind == "elementwise":
+        if not fan_in:
             continue
         seen.add(weights[used])
         value = tape.value(used)
-        gain = norm(value) / math.sqrt(value.size) * math.sqrt(fan_in) if np.all(np.isfinite(value)) else math.inf
-        found.append(Layer(site, fan_in, gain, tape.symbols.text(weights[used])))
+        gain = rms(value) * math.sqrt(fan_in) if np.all(np.isfinite(value)) else math.inf
+        leaf = weights[used]
+        found.append(Layer(site, fan_in, gain, names.get(id(cells[leaf]), tape.symbols.text(leaf))))
     return found
+
+
+def told(off: list[Layer], layers: list[Layer]) -> dict[str, float]:
+    """What there is to say of layers whose weights are off."""
+    return {
+        f"size of {off[0].name} times the root of the fan-in": off[0].gain,
+        "fan-in": float(off[0].fan_in),
+        "layers that are off": float(len(off)),
+        "layers": float(len(layers)),
+    }
+
+
+def rescaled(off: list[Layer]) -> Remedy:
+    """Weights of a size of one over the root of the fan-in, in layers that are off (LeCun et al., 1998)."""
+    first, more = off[0], f", and so for {len(off) - 1} more" if len(off) > 1 else ""
+    usual = 1 / math.sqrt(first.fan_in)
+
+    def apply(patient: Patient) -> None:
+        held = dict(patient.model.named_parameters())
+        with no_grad():
+            for each in off:
+                if each.name in held and 0 < each.gain < math.inf:
+                    held[each.name].mul_(1 / each.gain)
+
+    return Remedy(
+        f"begin with weights of the size 1 / sqrt(fan-in): {usual:.2g} instead of {first.gain * usual:.2g} for "
+        f"{first.name}{more}",
+        apply,
+    )
+
+
+def judged(*remedies: Remedy) -> tuple[Remedy, ...]:
+    """A start is judged by all steps of a trial: in the end a net may well have got over it."""
+    return tuple(replace(each, judge=_mean, measured="the mean loss of all steps") for each in remedies)
+
+
+def _mean(losses: Sequence[float]) -> float:
+    return float(np.mean(losses))

@@ -19,7 +19,7 @@ from ..explain.tape import Tape, record
 from ..findings import Place
 from ..graph import Node
 from ..tensor import Tensor
-from .courses import Standing, standing
+from .courses import LOOKED_AT, Standing, standing
 from .patient import Patient, drawing
 from .trouble import Trouble, trouble_of
 
@@ -144,6 +144,9 @@ class Probe:
             return None
         if found is not None or self.failed:
             return found
+        if not math.isfinite(self.start.mean):  # a batch that comes later
+            others = [Probe(replace(self.patient.copy(), batches=[each])) for each in self.patient.batches[1:LOOKED_AT]]
+            return next((made for made in (trouble_of(other.tape) for other in others) if made is not None), None)
         if self.patient.broken is not None:
             after, tape = self.patient.broken[0] - 1, self.patient.broken[1]
             losses = self.patient.loop.losses if self.patient.loop is not None else []

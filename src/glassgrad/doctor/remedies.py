@@ -37,6 +37,10 @@ def fitted_start() -> Remedy:
     return Remedy("begin with orthogonal weights, each layer scaled so that its outputs have a deviation of 1", apply)
 
 
+LAST = 0.3
+"""The deviation of what a net says before it has learned anything: not far from 0."""
+
+
 def fit_start(patient: Patient) -> None:
     """Do what `fitted_start` says, layer after layer in the order in which they run."""
     model, batch = patient.model, patient.batches[0]
@@ -64,7 +68,7 @@ def fit_start(patient: Patient) -> None:
                     deviation = outputs[id(layer)]
                     if not np.isfinite(deviation) or deviation < 1e-12:
                         break
-                    layer.weight.mul_(1 / deviation)
+                    layer.weight.mul_((LAST if layer is order[-1] else 1) / deviation)
     finally:
         for hook in hooks:
             hook.remove()

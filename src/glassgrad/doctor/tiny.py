@@ -69,7 +69,7 @@ def pale(probe: Probe) -> Pale | None:
     """Gradients whose squares are below the least normal number, because that of the outputs is as small already."""
     found = [each.gradient[each.gradient != 0] for each in probe.weights if each.gradient is not None]
     sizes = np.concatenate([np.abs(each).ravel() for each in found]) if found else np.zeros(0)
-    layers = layers_of(probe.tape, probe.sites) if sizes.size else []
+    layers = layers_of(probe) if sizes.size else []
     if not layers or layers[-1].site.gradient is None:
         return None
     least = float(np.sqrt(np.finfo(sizes.dtype).tiny))

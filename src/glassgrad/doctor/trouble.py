@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..explain.recording import UPDATE
 from ..explain.tape import Tape
 from ..graph import Node
 
@@ -75,12 +76,13 @@ def trouble_of(tape: Tape) -> Trouble | None:
 
 
 def _ends(tape: Tape) -> list[Node]:
-    """What has to be finite: the loss, the gradients of what is trained, and what the update makes of that."""
+    """What has to be finite: the loss, the gradients of what is trained, what clips them, and what the update makes."""
     if not tape.roots:  # the step failed on its way
         return list(tape.records)
     leaves = [leaf for _, leaf in tape.cells.values() if leaf.requires_grad]
     after = [cell.node for cell, _ in tape.cells.values() if id(cell.node.value) in tape.producers]
-    return [tape.loss, *(tape.cotangents[leaf] for leaf in leaves if leaf in tape.cotangents), *after]
+    clipped = [each for each in tape.records if tape.phase(each) == UPDATE and not tape.in_rule(each)]
+    return [tape.loss, *clipped, *(tape.cotangents[leaf] for leaf in leaves if leaf in tape.cotangents), *after]
 
 
 def _bad(tape: Tape, node: Node) -> bool:

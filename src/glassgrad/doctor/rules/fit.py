@@ -10,24 +10,27 @@ from typing import Any
 import numpy as np
 
 from ... import functions as fn
+from ...dispatch import no_grad
 from ...errors import GlassgradError
-from ...findings import NOTE, Place
+from ...findings import FAULT, NOTE, Place
 from ...optim import Adam
 from ...tensor import Tensor
 from ..courses import level, standing
-from ..layers import layers_of
+from ..layers import Layer, layers_of
 from ..mending import thawed, unclipped, without_decay, without_dropout
-from ..patient import Patient, answers
-from ..probe import Probe, Site
+from ..patient import Patient, answers, drawing
+from ..probe import Probe
 from ..rule import Suspicion, rule
 from ..trial import tried
-from .asking import maker, said
+from .asking import said
 
 LEFT, STILL = 0.3, 0.02
 """A loss of which so much is left, and which falls by no more than this share from one quarter of the steps to the
 next, has come to its end early."""
 CONSTANT = 0.97
 """A loss above this share of what one answer for all rows gives has learned nothing of the inputs."""
+HEAVY = 0.8
+"""A share that no net can do without."""
 NARROW = 4
 """A layer with so many times fewer units than those around it is a bottleneck."""
 
@@ -40,25 +43,34 @@ def unfit(probe: Probe) -> Iterator[Suspicion]:
     start = standing(one).mean
     if not all(map(math.isfinite, losses)) or len(losses) < 20 or start <= 0:
         return
-    before, end = (float(np.mean(each)) for each in np.array_split(losses, 4)[-2:])
-    if end < 1e-3 * start or before - end > STILL * start:
-        return
-    outputs = said(one.copy())[0]
+    quarters = [float(np.mean(each)) for each in np.array_split(losses, 4)]
+    end, outputs = quarters[-1], said(one.copy())[0]
     rows = isinstance(outputs, Tensor) and outputs.ndim > 0
-    constant = best_of(one, outputs, np.zeros(len(outputs), int)) if rows else start
-    least = LEFT * min(start, constant)
-    if end < least:
+    stands = quarters[-2] - end < STILL * start
+    if end < 1e-3 * start or not (stands or _dropped(one) > HEAVY):
         return
-    evidence = {"loss at the start": start, "loss at the end": level(losses), "loss of one answer for all": constant}
-    told = f"the loss of one batch stays at {level(losses):.4g} however long it is learned"
+    constant = best_of(one, outputs, np.zeros(len(outputs), int)) if rows else start
+    possible = max(0.0, best_of(one, outputs, np.arange(len(outputs)))) if rows else 0.0
+    least = possible + LEFT * max(0.0, min(start, constant) - possible)
+    if end < least or not (stands or end > CONSTANT * constant):
+        return
+    evidence = {
+        "loss at the start": start,
+        "loss at the end": level(losses),
+        "loss of one answer for all": constant,
+    } | {"least loss of free answers": possible}
+    what = f"the loss of one batch stays at {level(losses):.4g} however long it is learned"
     able = [each for each, wanted in zip(_CAUSES, _held_back(one), strict=True) if wanted]
     helps = next((each for each in able if tried(probe, each).holds), None)
     if helps is not None:
-        yield Suspicion(told, Place(), evidence, _CAUSES[helps], (helps,))
+        yield Suspicion(what, Place(), evidence, _CAUSES[helps], (helps,))
         return
     best = min(_with_adam(one, rate, probe.steps) for rate in (1e-2, 1e-3))
-    if best > least and rows:
-        yield from _why(probe, one, outputs, told, evidence | {"loss at the end with Adam": best})
+    if best > least:
+        evidence |= {"loss at the end with Adam": best}
+        for where, more, cause, weight in _why(probe, one, outputs if rows else None, evidence):
+            yield Suspicion(what, where, evidence | more, cause, weight=weight)
+            return
 
 
 _CAUSES = {
@@ -70,13 +82,18 @@ _CAUSES = {
 """What can hold a net back, by what undoes it."""
 
 
+def _dropped(one: Patient) -> float:
+    """The largest share that is dropped in training."""
+    shares = [m.p for m in one.model.modules() if m.training and isinstance(getattr(m, "p", None), float)]
+    return max(shares, default=0.0)
+
+
 def _held_back(one: Patient) -> tuple[bool, bool, bool, bool]:
-    """Whether there is weight decay, dropout, clipping, a frozen part."""
-    dropped = any(isinstance(getattr(m, "p", None), float) and m.p > 0.4 for m in one.model.modules() if m.training)
+    """Whether there is weight decay, much dropout, clipping, a frozen part."""
     sizes = [(p.numel(), p.requires_grad) for p in one.model.parameters()]
     frozen = sum(n for n, wants in sizes if not wants) > sum(n for n, _ in sizes) / 2
     decay = any(float(group.get("weight_decay", 0)) > 0 for group in one.optimizer.param_groups)
-    return decay, dropped, one.clip_norm is not None, frozen
+    return decay, _dropped(one) > 0.5, one.clip_norm is not None, frozen
 
 
 def _with_adam(one: Patient, rate: float, steps: int) -> float:
@@ -87,49 +104,88 @@ def _with_adam(one: Patient, rate: float, steps: int) -> float:
     return level(losses) if math.isfinite(losses[-1]) else math.inf
 
 
-def _why(probe: Probe, one: Patient, outputs: Tensor, told: str, evidence: dict[str, float]) -> Iterator[Suspicion]:
+Reason = tuple[Place, dict[str, float], str, str]
+
+
+def _why(probe: Probe, one: Patient, outputs: Any, evidence: dict[str, float]) -> Iterator[Reason]:
     """What makes it impossible, the surest first; nothing where it is not known."""
     constant = evidence["loss of one answer for all"]
     end = min(evidence["loss at the end"], evidence["loss at the end with Adam"])
     groups, differing = _equal_rows(one)
-    floor = best_of(one, outputs, groups) if differing else 0.0
+    floor = best_of(one, outputs, groups) if differing and outputs is not None else 0.0
     if floor > end / 2:
-        lost = floor > CONSTANT * constant
-        yield Suspicion(
-            told,
+        yield (
             Place(module="the inputs"),
-            evidence | {"rows that are equal to others with another target": float(differing), "least loss": floor},
+            {"rows that are equal to others with another target": float(differing), "least loss": floor},
             f"{differing} rows are the same inputs with different targets: one answer cannot be right for both, and no "
             f"net gets below {floor:.4g}",
-            weight="fault" if lost else NOTE,
+            FAULT if floor > CONSTANT * constant else NOTE,
         )
-        return
-    site = first_constant(probe, outputs)
-    if site is not None:
-        yield Suspicion(
-            told, site.place, evidence,
-            f"{site.name} makes all rows alike: nothing behind it can tell one from the other",
-        )  # fmt: skip
-        return
-    layers = layers_of(probe.tape, probe.sites)
+    layers = layers_of(probe)
+    made = first_constant(probe, layers)
+    if made is not None:
+        yield made, {}, f"{made.op} makes all rows alike: nothing behind it can tell one from the other", FAULT
+    rank, columns = rank_of(one)
+    if rank * NARROW <= columns and rank < 3:
+        yield (
+            Place(module="the inputs"),
+            {"columns": float(columns), "independent ones": float(rank)},
+            f"the {columns} numbers of a row are made of {rank}: the rest of what the targets hang on is not in them",
+            FAULT,
+        )
+    if outputs is not None:
+        yield from _capacity(one, layers, constant, end)
+
+
+def _capacity(one: Patient, layers: list[Layer], constant: float, end: float) -> Iterator[Reason]:
+    """A bottleneck; layers without anything between them; too few of them."""
     widths = [each.site.value.shape[1 if each.site.value.ndim > 2 else -1] for each in layers]
     places = [n for n in range(len(widths) - 1) if widths[n] * NARROW <= min(max(widths[:n], default=0), widths[n + 1])]
     inside = [n for n in range(len(widths) - 1) if widths[n] * NARROW <= max(widths[:n], default=0)]
-    copied = said(one)[1] is one.batches[0][0]  # a net that is to press its inputs together
+    copied = _copies(one)
     for n in () if copied else places or inside:
-        yield Suspicion(
-            told, layers[n].site.place, evidence | {"units": float(widths[n]), "widest before": float(max(widths[:n]))},
+        yield (
+            layers[n].site.place,
+            {"units": float(widths[n]), "widest before": float(max(widths[:n]))},
             f"all that is known of a row has to go through {widths[n]} numbers there",
-        )  # fmt: skip
-        return
-    if end > CONSTANT * constant and layers:
-        count = sum(p.numel() for p in one.parameters)
-        yield Suspicion(
-            told, layers[-1].site.place,
-            evidence | {"parameters": float(count), "layers": float(len(layers)), "rows": float(len(outputs))},
-            f"nothing is learned of the inputs: {len(layers)} layers with {count} parameters cannot tell the rows "
-            "apart as the targets do. It takes more units, or a nonlinearity between two layers",
-        )  # fmt: skip
+            FAULT,
+        )
+    straight = len(layers) > 1 and not copied and is_linear(one)
+    if layers and (straight or end > CONSTANT * constant):
+        count = float(sum(p.numel() for p in one.parameters))
+        why = f"{len(layers)} layers with {count:.0f} parameters cannot tell the rows apart as the targets do"
+        if straight:
+            why = f"there is no nonlinearity between the {len(layers)} layers: together they are as good as one"
+        yield layers[-1].site.place, {"parameters": count, "layers": float(len(layers))}, why, FAULT
+
+
+def _copies(one: Patient) -> bool:
+    """Whether a net is to give its inputs back, such as an autoencoder, which is to press them together."""
+    x, t = one.batches[0][0], said(one)[1]
+    same = isinstance(x, Tensor) and isinstance(t, Tensor) and x.shape == t.shape
+    return bool(same and x.ndim > 1 and x.numel() > NARROW * len(x))
+
+
+def is_linear(one: Patient) -> bool:
+    """Whether a model says of the mean of two rows the mean of what it says of each."""
+    batch, other = one.batches[0], one.copy()
+    if len(batch) != 2 or not isinstance(batch[0], Tensor) or batch[0].dtype.kind != "f" or len(batch[0]) < 2:
+        return False
+    x = batch[0].detach()
+    with no_grad(), drawing(one.seed):
+        a, b, between = (other.predict((each, None)) for each in (x, x.flip(0), (x + x.flip(0)) / 2))
+    if not all(isinstance(each, Tensor) for each in (a, b, between)):
+        return False
+    return bool(np.allclose(((a + b) / 2).numpy(), between.numpy(), rtol=1e-3, atol=1e-4 * float(a.abs().max())))
+
+
+def rank_of(one: Patient) -> tuple[int, int]:
+    """How many independent columns the inputs of a batch have, and how many columns."""
+    x = one.batches[0][0]
+    if not isinstance(x, Tensor) or x.dtype.kind != "f" or x.ndim < 2 or len(x) < 8:
+        return 1, 1
+    rows = x.detach().numpy().reshape(len(x), -1)[:256].astype(np.float64)
+    return int(np.linalg.matrix_rank(rows - rows.mean(0), tol=1e-5 * np.abs(rows).max() * len(rows))), rows.shape[1]
 
 
 def _equal_rows(one: Patient) -> tuple[Any, int]:
@@ -168,28 +224,31 @@ def _fitted(one: Patient, means: Any, groups: Any, lr: float) -> float:
     return best
 
 
-def first_constant(probe: Probe, outputs: Tensor) -> Site | None:
+def first_constant(probe: Probe, layers: list[Layer]) -> Place | None:
     """The first operation behind which all rows are alike, and which is given some that differ."""
-    rows, tape = len(outputs), probe.tape
-    made = maker(probe, outputs.detach().numpy())
-    if rows < 2 or made is None or _differs(made.value, rows):
+    rows, tape = len(probe.patient.batches[0][0]), probe.tape
+    if rows < 2 or not layers or _differs(layers[-1].site.value, rows) or len(layers[-1].site.value) % rows:
         return None
-    stack, seen, found = [made.node], {made.node}, []
+    stack, seen, found = [layers[-1].site.node], {layers[-1].site.node}, []
     while stack:
         node = stack.pop()
         operands = tape.inputs(node)
         if any(_differs(tape.value(each), rows) for each in operands):
             found.append(node)
-        stack.extend(each for each in operands if not tape.is_leaf(each) and each not in seen)
-        stack = [each for each in stack if not _differs(tape.value(each), rows)]
-        seen.update(stack)
+        new = [each for each in operands if not tape.is_leaf(each) and each not in seen]
+        stack.extend(each for each in new if not _differs(tape.value(each), rows))
+        seen.update(new)
     first = min(found, key=lambda each: each.id, default=None)
-    return next((site for site in probe.sites if site.node is first), None)
+    if first is None or first.op is None:
+        return None
+    return Place(first.op.name, tape.records[first].path, first.where)
 
 
 def _differs(array: Any, rows: int) -> bool:
-    """Whether numbers are of rows, which are not all alike."""
-    return array.ndim > 0 and len(array) == rows and not _alike(array)
+    """Whether numbers are of rows, which are not all alike; several in a row may belong to one."""
+    if not array.ndim or not len(array) or len(array) % rows:
+        return False
+    return not _alike(array.reshape(rows, -1))
 
 
 def _alike(array: Any) -> bool:

@@ -4,65 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...graph import Node
-from ..layers import weights_in
-from ..probe import FLAT, Probe, norm
+from ..probe import FLAT, Probe
 from ..rectifiers import squashed
 from ..remedies import clipping, fitted_start, rectified
 from ..rule import Suspicion, rule
+from ..spine import BLOWN, LOST, Link, between, spine
 
-LOST, BLOWN = 1e-3, 1e3
-"""Over all layers, what share of the gradient reaches the first one."""
 MOST = 0.5
 """Which share of the entries has to be flat."""
-
-
-@dataclass
-class Link:
-    """One operation on the way along which most of the gradient flows."""
-
-    node: Node
-    factor: float
-    """The size of the gradient at the operand against that at the result: along a way they multiply."""
-    weighted: bool
-    """Whether it has a parameter of at least two axes as an operand: it is a layer, and no scale or bias alone."""
-
-
-def spine(probe: Probe) -> list[Link]:
-    """From the loss back to the input, at each operation on to the operand with the most layers before it; of several
-    such to the largest, so that it does not lead through the statistics of a norm."""
-    tape = probe.tape
-    weights = weights_in(tape)
-    weighted = {
-        node: node not in weights and any(each in weights for each in held.inputs)
-        for node, held in tape.records.items()
-    }
-    depth: dict[Node, int] = {}
-    for node, held in tape.records.items():
-        depth[node] = weighted[node] + max((depth.get(each, 0) for each in held.inputs), default=0)
-    onward: dict[Node, list[Node]] = {}
-    for edge in tape.edges:
-        operand = tape.inputs(edge.node)[edge.index]
-        if not tape.is_leaf(operand) and operand in tape.cotangents:
-            onward.setdefault(edge.node, []).append(operand)
-    size = {node: norm(tape.value(arrived)) for node, arrived in tape.cotangents.items()}
-    links, node = [], tape.loss
-    while onward.get(node) and size[node]:
-        onto = max(onward[node], key=lambda each: (depth[each], tape.value(each).size, size[each]))
-        links.append(Link(node, size[onto] / size[node], weighted[node]))
-        node = onto
-    return [*links, Link(node, 1.0, weighted.get(node, False))]
-
-
-def between(links: list[Link]) -> list[Link]:
-    """The part of the spine from the last layer with weights to the first one."""
-    layers = [place for place, link in enumerate(links) if link.weighted and link.node.op is not None]
-    return links[layers[0] : layers[-1]] if len(layers) > 2 else []
 
 
 STANDS = ("flat place", "too low a rate", "too high a rate", "too small a start", "too large a start")

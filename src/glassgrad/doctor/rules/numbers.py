@@ -9,6 +9,7 @@ import numpy as np
 
 from ...findings import Place
 from ...graph import Node
+from ...tensor import Tensor
 from ..layers import LARGE, layers_of
 from ..mending import scaled_inputs
 from ..probe import Probe
@@ -22,7 +23,7 @@ FOLLOWS = (
     "flat place", "zero gradient", "no gradient", "too low a rate", "unscaled inputs", "too large a start",
     "too small a start", "diverging loss", "oscillating loss", "no overfitting of one batch", "gradient noise",
     "softmax before a loss that has one", "sigmoid before a loss that has one", "weights that barely move",
-    "weights that move wildly",
+    "weights that move wildly", "step before backward", "no update", "shuffled labels", "leaking label",
 )  # fmt: skip
 HUGE = 1e6
 """An operand above this overflows for what was before rather than for what is done with it."""
@@ -106,7 +107,7 @@ def not_finite(probe: Probe) -> Iterator[Suspicion]:
         name = found.tape.symbols.text(found.node)
         yield Suspicion(
             f"{name} holds {value[found.entry]:.4g} before anything is computed{_when(found)}",
-            Place("", name, "", found.entry),
+            Place("", _given_as(probe, found.node) or name, "", found.entry),
             evidence,
             "what the step is given is not finite, so that nothing after it can be",
         )
@@ -129,7 +130,7 @@ def not_finite(probe: Probe) -> Iterator[Suspicion]:
 def _grew_over_layers(probe: Probe, found: Trouble) -> bool:
     """Whether it is given numbers that layers of too large weights have made large, one after another."""
     largest = _given(found).get("largest operand", 0.0)
-    return largest > HUGE and sum(each.gain > LARGE for each in layers_of(found.tape, probe.sites)) > 1
+    return largest > HUGE and sum(each.gain > LARGE for each in layers_of(probe)) > 1
 
 
 def place_of(found: Trouble) -> Place:
@@ -139,6 +140,15 @@ def place_of(found: Trouble) -> Place:
     held = found.tape.records.get(node)
     entry = found.entry if of is None or of.shape == found.node.shape else None
     return Place(node.op.name if node.op else "", held.path if held else "", node.where, entry)
+
+
+def _given_as(probe: Probe, node: Node) -> str:
+    """What a leaf is to a step: inputs or targets of a batch; nothing if it is a parameter."""
+    for batch in probe.patient.batches:
+        for number, each in enumerate(batch):
+            if isinstance(each, Tensor) and (each.node is node or each.node.value is node.value):
+                return "the targets" if number and number == len(batch) - 1 else "the inputs"
+    return ""
 
 
 def _label(found: Trouble, node: Any) -> str:

@@ -1,4 +1,4 @@
-"""Starts from which learning cannot begin: zeros, units that are all the same."""
+"""Starts from which learning cannot begin: zeros, units that are all the same, weights that pass nothing on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..layers import SMALL, judged, layers_of, rescaled, told
 from ..probe import Probe
-from ..remedies import fresh_start
+from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
 
 FOLLOWS = (
@@ -51,4 +52,25 @@ def symmetric(probe: Probe) -> Iterator[Suspicion]:
         "equal units get equal gradients and stay equal: the layer is as good as one unit",
         (fresh_start(),),
         also=tuple(w.place for w in same[1:]),
+    )
+
+
+@rule(
+    "too small a start", explains=(*FOLLOWS, "dead rectifiers", "weights that move wildly", "weights that barely move")
+)
+def too_small(probe: Probe) -> Iterator[Suspicion]:
+    """Most layers have weights so small that they hardly pass anything on."""
+    layers = layers_of(probe)
+    narrow = [each for each in layers if 0 < each.gain < SMALL]
+    if len(narrow) <= len(layers) / 2 or narrow == layers[-1:]:  # a last layer may well begin near 0
+        return
+    yield Suspicion(
+        f"{len(narrow)} of {len(layers)} layers begin with weights that hardly pass anything on",
+        narrow[0].site.place,
+        {**told(narrow, layers), "what the layer makes of the size of its input": narrow[0].gone_through(probe.tape)},
+        "numbers, and gradients on their way back, shrink by the size of the weights times the root of the fan-in in "
+        "each layer: small ones stay small until the weights have grown",
+        judged(fresh_start(), rescaled(narrow), fitted_start()),
+        sure=False,
+        also=tuple(each.site.place for each in narrow[1:]),
     )
