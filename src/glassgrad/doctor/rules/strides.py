@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -24,10 +24,10 @@ BARELY, WILDLY = 2e-5, 0.2
 """Strides, as shares of the weights, below and above which a layer barely or wildly moves."""
 
 
-def others(strides: dict[str, float], name: str) -> float:
-    """The median stride of the other layers."""
-    rest = [stride for each, stride in strides.items() if each != name and stride > 0]
-    return float(np.median(rest)) if rest else math.nan
+def median(strides: Iterable[float]) -> float:
+    """The median; of none it is no number, which nothing is far from."""
+    held = list(strides)
+    return float(np.median(held)) if held else math.nan
 
 
 def far_apart(probe: Probe, name: str, stride: float, rest: float) -> bool:
@@ -94,14 +94,14 @@ def _by_schedule(probe: Probe) -> Iterator[Suspicion]:
 def _by_layer(probe: Probe) -> Iterator[Suspicion]:
     strides = probe.strides
     gradient = {w.name for w in probe.weights if w.gradient is not None and np.any(w.gradient)}
+    usual = median(stride for stride in strides.values() if stride >= BARELY)
     slow = [
         name for name, stride in strides.items()
-        if name in gradient and stride < BARELY and far_apart(probe, name, stride, others(strides, name))
+        if name in gradient and stride < BARELY and far_apart(probe, name, stride, usual)
     ]  # fmt: skip
-    moving = {name: stride for name, stride in strides.items() if name not in slow and stride > 0}
-    if not slow or not moving:
+    if not slow:
         return
-    usual, worst = float(np.median(list(moving.values()))), min(slow, key=lambda name: strides[name])
+    worst = min(slow, key=lambda name: strides[name])
     factors = {n: usual / strides[n] if strides[n] else math.inf for n in slow}
     yield Suspicion(
         f"{worst} moves by {strides[worst]:.2g} of its size in a step, the others by {usual:.2g}",
@@ -122,17 +122,13 @@ def _by_layer(probe: Probe) -> Iterator[Suspicion]:
 def wildly(probe: Probe) -> Iterator[Suspicion]:
     """A layer that is thrown about while the others take usual steps, so that the loss grows or swings."""
     first = {w.name: w.moved for w in probe.weights if w.name in probe.strides and 0 < w.moved < math.inf}
-    wild = [
-        name
-        for name, stride in first.items()
-        if stride > WILDLY and far_apart(probe, name, stride, others(first, name))
-    ]
+    usual = median(stride for stride in first.values() if stride <= WILDLY)
+    wild = [name for name, stride in first.items() if stride > WILDLY and far_apart(probe, name, stride, usual)]
     if not wild:
         return
     if not restless(probe) and fell(probe) > 0.5:
         return
     worst = max(wild, key=lambda name: first[name])
-    usual = others(first, worst)
     yield Suspicion(
         f"{worst} moves by {first[worst]:.2g} of its size in a step, the others by {usual:.2g}",
         Place(module=worst),
