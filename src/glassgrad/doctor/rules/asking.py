@@ -81,7 +81,8 @@ class Classes:
         if sums_to_one(y, self.axis):
             logs = np.log(np.maximum(y, 1e-30))
         else:
-            logs = y - y.max(self.axis, keepdims=True)
+            with np.errstate(invalid="ignore"):  # of predictions that are infinite
+                logs = y - y.max(self.axis, keepdims=True)
             logs = logs - np.log(np.exp(logs).sum(self.axis, keepdims=True))
         return float(-(self.truth * logs).sum() / max(self.truth.sum(), 1.0))
 
