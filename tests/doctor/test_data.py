@@ -326,3 +326,22 @@ def test_several_numbers_for_each_row_in_another_order():
     net = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 2))
     silent(patient(net, nn.MSELoss(), batches(x, t)), SHUFFLED)
     assert sum(len(ask(SHUFFLED, patient(net, nn.MSELoss(), batches(x, t[gg.randperm(400)])))) for _ in range(3)) >= 2
+
+
+def test_small_numbers_far_from_0():
+    net, x, t = make("mlp")
+    (found,) = ask(UNSCALED, patient(net, LOSS, (0.1 * x + 5, t), sgd(net, 0.5)), steps=100)
+    assert found.evidence["largest input"] < 6
+    assert found.evidence["mean against deviation"] > 30
+    assert found.proof.holds
+
+
+def test_a_task_that_a_net_does_not_learn_in_a_trial_is_no_shuffled_one():
+    net, x, t = make("mlp", 256)
+    silent(patient(net, LOSS, batches(x, t), sgd(net, 1e-7), loop=Loop()), SHUFFLED)
+
+
+def test_columns_that_nearly_all_tell_the_class_are_an_easy_task():
+    wide = gg.tensor([0.01, 0.6, 0.6, 0.6, 0.6])
+    x = 4 * (gg.arange(200) % 3).float()[:, None] + wide * gg.randn(200, 5)
+    silent(patient(nn.Linear(5, 3), LOSS, (x, gg.arange(200) % 3)), LEAK)
