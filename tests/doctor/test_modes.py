@@ -206,3 +206,13 @@ def test_a_script_whose_last_batch_has_one_row(tmp_path, capsys):
     assert found.where.module == "1"
     assert "training.py:14" in found.where.line
     assert "drop_last" in found.remedy
+
+
+def test_evaluations_that_keep_gradients_are_no_training(tmp_path, capsys):
+    path = tmp_path / "training.py"
+    text = SCRIPT.format(rows=64, inside="nn.Dropout(0.3)", before="pass", after="net.eval()")
+    text = text.replace("with gg.no_grad():", "for _ in range(9):").replace(
+        "        opt.zero_grad()", "        net.train(); opt.zero_grad()"
+    )
+    path.write_text(text)
+    assert EVALUATION not in [each.fault for each in examine(path, trial=20).findings]

@@ -94,7 +94,6 @@ class Rounds(Watch):
             self._ends()
         if not self.loop.backwards:
             self._copy(module)
-        self._mode(self.loop.evaluating, module, False)
         self.calls.append(Call(module, args, kwargs))
 
     def leaving(self, module: Any, result: Any) -> None:
@@ -186,6 +185,8 @@ class Rounds(Watch):
 
     def _goes_back(self, outputs: Sequence[Node]) -> None:
         loop = self.loop
+        for module in {id(call.of): call.of for call in self.calls if isinstance(call.of, Module)}.values():
+            self._mode(loop.evaluating, module, False)  # as it is now: a call for an evaluation may have been before
         loop.backwards += 1
         self.passes += 1
         if self.doubt is not None and self.doubt[0]._stepping:
