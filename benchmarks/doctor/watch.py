@@ -2,6 +2,7 @@
 
     python benchmarks/doctor/watch.py
     python benchmarks/doctor/watch.py --work gpt --seconds 20
+    python benchmarks/doctor/watch.py --busy             beside other processes: one thread, and the processor's time
 
 Two trainings of each work, from the same weights, take turns in short slices; one of them is watched. All that a watch
 does is in its time, also the looks at the sizes of all numbers, but not what it does once: the step that is recorded,
@@ -45,14 +46,15 @@ def _rows(batch: tuple[Any, Any], count: int) -> tuple[Any, Any]:
 class Training:
     """One of the two."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, busy: bool) -> None:
         rng = np.random.default_rng(0)
         self.net = work.net(gg)
         self.net.load_state_dict({name: gg.tensor(value) for name, value in work.weights(rng).items()})
         self.batch = tuple(map(gg.tensor, work.batch(rng)))
         rule = gg.optim.AdamW if isinstance(work.rule, Adam) else gg.optim.SGD
         self.opt = rule(self.net.parameters(), lr=work.rule.lr)
-        self.step: Callable[..., Any] = gg.compile(self.plain)
+        self.step: Callable[..., Any] = gg.compile(self.plain, threads=1 if busy else None)
+        self.clock = time.thread_time if busy else time.perf_counter
         self.work = work
         self.times: list[float] = []
 
@@ -66,15 +68,15 @@ class Training:
     def run(self, steps: int) -> float:
         """Seconds for each of some steps."""
         step, batch = self.step, self.batch
-        began = time.perf_counter()
+        began = self.clock()
         for _ in range(steps):
             step(*batch)
-        return (time.perf_counter() - began) / steps
+        return (self.clock() - began) / steps
 
 
-def measure(work: Work, seconds: float) -> str:
+def measure(work: Work, seconds: float, busy: bool) -> str:
     """One work's row."""
-    alone, watched = Training(work), Training(work)
+    alone, watched = Training(work, busy), Training(work, busy)
     with ExitStack() as stack:
         d = stack.enter_context(gg.doctor.watch(watched.net, watched.opt))
         began = time.perf_counter()
@@ -113,9 +115,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--work", nargs="+", choices=TIMED, default=list(TIMED), metavar="NAME", help=", ".join(TIMED))
     parser.add_argument("--seconds", type=float, default=5.0, help="for each of the two")
+    parser.add_argument("--busy", action="store_true", help="one thread, and the processor's time for the clock's")
     options = parser.parse_args()
     for name in options.work:
-        print(measure(TIMED[name], options.seconds), flush=True)
+        print(measure(TIMED[name], options.seconds, options.busy), flush=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class Tracing(Protocol):
 
     guards: list[Callable[[], bool]]
     alarms: list[Any]
+    kept: list[tuple[Any, Callable[[float], object]]]
 
     def __call__(self, op: Operation, inputs: tuple[Node, ...], params: Params) -> Node: ...
     def rebound(self, cell: Any) -> None: ...

@@ -11,7 +11,7 @@ import glassgrad as gg
 from glassgrad.autograd.backward import LISTENERS
 from glassgrad.dispatch import STATE
 from glassgrad.doctor import watch
-from glassgrad.doctor.monitor import FEWEST, RING
+from glassgrad.doctor.monitor import FEWEST
 from glassgrad.errors import StateError
 
 
@@ -94,7 +94,7 @@ def test_sizes_in_a_compiled_step_are_those_of_the_same_step_run_as_it_is(engine
 def test_every_loss_of_many_compiled_steps_is_kept():
     t = Training(compiled=True, lr=0.001)
     with watch(t.net, t.opt) as d:
-        losses = t.run(3 * RING)
+        losses = t.run(700)
         assert d.loop.losses == pytest.approx(losses, rel=1e-6)  # asked for within the block
         losses += t.run(100)
     assert d.loop.losses == pytest.approx(losses, rel=1e-6)
@@ -113,9 +113,9 @@ def test_every_loss_of_several_backward_passes_in_a_compiled_step_is_kept():
         return parts
 
     with watch(t.net, t.opt) as d:
-        losses = [loss.item() for _ in range(RING) for loss in step(t.x, t.y)]
+        losses = [loss.item() for _ in range(300) for loss in step(t.x, t.y)]
     assert d.loop.losses == pytest.approx(losses, rel=1e-5)
-    assert (d.loop.backwards, d.loop.steps) == (2 * RING, RING)
+    assert (d.loop.backwards, d.loop.steps) == (600, 300)
     assert not d.loop.added.times
 
 

@@ -1,10 +1,10 @@
 """What is on while a training is watched: it notes the order of calls, every loss, and now and then the sizes of the
 weights, gradients and updates.
 
-In a compiled step all of it is part of the machine code. Losses go into a ring that is read now and then. The sizes
-cost more than a few per cent of a small step, so there are two traces of it: one without them, and one that computes
-them, which runs once and then gives way to the other again. A watch stands in a module's and an optimizer's hooks: it
-holds nothing large, as copies and traces of those may outlive it.
+In a compiled step all of it is part of the machine code, and losses are told after every run. The sizes cost more than
+a few per cent of a small step, so there are two traces of it: one without them, and one that computes them, which runs
+once and then gives way to the other again. A watch stands in a module's and an optimizer's hooks: it holds nothing
+large, as copies and traces of those may outlive it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import time
 import weakref
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,28 +34,26 @@ from ..tensor import Tensor, wrap
 from .loop import Loop, Moment, Seen
 from .probe import norm
 
-RING = 256
-"""How many losses of compiled steps are kept, the newest first, until somebody reads them."""
 PAUSE, SHARE, FEWEST = 0.02, 0.05, 32
 """From one look at the sizes to the next: at least so many seconds, at least this share of the time until now, which
 makes looks few in a long training, and at least so many compiled steps."""
+MOST = 10_000
+"""Runs of a compiled step from one look at the clock to the next, at most."""
 TRACES = 8
 """How many traces with sizes are made: each takes time, and a training with ever new shapes would make ever more."""
 
 
-@dataclass(eq=False)
 class Traced:
     """What one trace of a compiled step does in each run, as its hooks were called while it was traced."""
 
-    tracer: weakref.ref[Any]
-    alarm: Alarm
-    backwards: int = 0
-    steps: int = 0
-    seen: list[Seen] = field(default_factory=list)
-    counted: int = 0
-    """Runs that are in the loop's numbers."""
-    since: float = 0.0
-    """When it rang last."""
+    def __init__(self, tracer: Any, alarm: Alarm) -> None:
+        self.tracer, self.alarm = weakref.ref(tracer), alarm
+        self.backwards = self.steps = 0
+        self.seen: list[Seen] = []
+        self.counted = 0
+        """Runs that are in the loop's numbers."""
+        self.since, self.rang = 0.0, 0
+        """When it rang last, and after how many runs."""
 
 
 class Monitor:
@@ -65,7 +62,8 @@ class Monitor:
     def __init__(self, model: Module, optimizers: Sequence[Optimizer]) -> None:
         self.model, self.optimizers = model, optimizers
         self.loop = Loop()
-        self.losses = array("d")
+        self.losses, self.newest = array("d"), list[float]()
+        """Of all backward passes; those of compiled steps come into a list first, which is quicker."""
         self.names: dict[int, str] = {}
         self.traces: list[Traced] = []
         self.sized = 0
@@ -83,7 +81,6 @@ class Monitor:
         """The first backward pass from a loss that is not finite, and its tape; of those that ran as they are."""
         self.fresh = False
         """Whether there was a backward pass since the last step."""
-        self.ring = fn.zeros(RING)
         self.handles: list[Any] = []
 
     def start(self) -> None:
@@ -113,17 +110,18 @@ class Monitor:
 
     def _count(self) -> None:
         """Bring the loop's numbers up to now."""
-        losses = 0
         for each in self.traces:
             new = each.alarm.runs - each.counted
-            losses += new * each.backwards
             each.counted += new
             self.loop.backwards += new * each.backwards
             self.loop.steps += new * each.steps
             for seen in each.seen:
                 seen.times += new
-        if losses:
-            self.losses.frombytes(self.ring.value[:losses][::-1].astype(np.float64).tobytes())
+        self._gather()
+
+    def _gather(self) -> None:
+        self.losses.fromlist(self.newest)
+        self.newest.clear()
 
     @property
     def steps(self) -> int:
@@ -158,15 +156,19 @@ class Monitor:
             return False
         traced = self._traced()
         if traced is None:
-            self._count()
+            self._gather()
             self.losses.append(float(np.mean(outputs[0].value)))
             self.loop.backwards += 1
         else:
-            self._push(outputs[0])
+            with no_grad():
+                loss = outputs[0] if outputs[0].numel() == 1 else outputs[0].mean()
+            STATE.tracer.kept.append((loss.node.value, self.newest.append))  # type: ignore[union-attr]
             traced.backwards += 1
         self.fresh = True
         if any(map(self._is_used, mine)):
             self._saw(self.loop.added)
+        if traced is None:
+            self.used.clear()  # the next pass adds to what this one gives
         for name, module in innermost(self.model):
             if not module.training:
                 self._saw(self.loop.evaluating.setdefault(name, Seen()), name)
@@ -258,31 +260,22 @@ class Monitor:
         if tracer is None:
             return None
         if not self.traces or self.traces[-1].tracer() is not tracer:
-            alarm = Alarm(lambda: self._rings(made), self.ring)
-            made = Traced(weakref.ref(tracer), alarm)
+            alarm = Alarm(lambda: self._rings(made))
+            made = Traced(tracer, alarm)
             tracer.alarms.append(alarm)
             self.traces.append(made)
         return self.traces[-1]
 
     def _rings(self, traced: Traced) -> int:
-        """A compiled step has run for a while: read the ring, and see whether it is time for sizes."""
-        now = time.perf_counter()
-        each: float = (now - traced.since) / max(1, traced.alarm.runs - traced.counted)
-        active = sum(held.alarm.runs > held.counted for held in self.traces)
-        traced.since = now
-        self._count()
-        if traced.steps and self.sized < TRACES and now >= self.next and traced.counted >= FEWEST:
+        """A compiled step has run for a while: see whether it is time for sizes, and when to see again."""
+        now, runs = time.perf_counter(), traced.alarm.runs
+        each: float = (now - traced.since) / max(1, runs - traced.rang)
+        traced.since, traced.rang = now, runs
+        self._gather()
+        if traced.steps and self.sized < TRACES and now >= self.next and runs >= FEWEST:
             self.looking = True
             CHANGES.count += 1
-        room = (RING - 8) // max(1, traced.backwards * active)
-        return max(1, min(room, max(FEWEST, int(PAUSE / each))))
-
-    def _push(self, loss: Tensor) -> None:
-        """Put a loss into the ring: a part of the step that is being traced."""
-        with no_grad():
-            one = loss.detach() if loss.numel() == 1 else loss.detach().mean()
-            newest = one.float().reshape(1)
-            self.ring.copy_(fn.cat([newest, self.ring[:-1]]))
+        return min(max(FEWEST, int(PAUSE / each)), MOST)
 
     # -- names ------------------------------------------------------------------------------------------------------
 

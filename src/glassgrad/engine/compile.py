@@ -306,9 +306,10 @@ class Plan:
 
     def ring(self) -> int:
         """Call who waits for it; after how many runs in all somebody wants to be called next."""
+        calls = self.calls
         for alarm in self.trace.alarms:
-            if self.calls >= alarm.due:
-                alarm.due = self.calls + max(1, alarm.action())
+            if calls >= alarm.due:
+                alarm.due = calls + max(1, alarm.action())
         return min(alarm.due for alarm in self.trace.alarms)
 
     def _interpreted(self, tensors: Sequence[Tensor]) -> Any:
@@ -336,6 +337,8 @@ class Plan:
         """Put the arrays of a run where they belong: results, then rebound cells, then rebound arguments."""
         made = self.trace
         results = [wrap(leaf(array)) for array in outputs[: len(made.values)]]
+        for number, told in made.kept:
+            told(outputs[number].item())
         rest = iter(outputs[len(made.values) :])
         for cell in self.unbound:
             cell.rebind(next(rest), None)

@@ -157,9 +157,7 @@ class Quick:
         if any(cell.tensor._base is not None for cell in self.binding.cells):
             return [*lines, "cells()"]  # what a view shows is taken again for every call
         held = []
-        own = [alarm.own for alarm in self.plan.trace.alarms]
-        shared = [cell for cell in self.binding.cells if cell.changed and not any(cell.tensor is t for t in own)]
-        for number, cell in enumerate(shared):
+        for number, cell in enumerate(cell for cell in self.binding.cells if cell.changed):
             self.names[f"c{number}"] = cell
             held.append(f"refcount(c{number}.node) > refs or refcount(c{number}.array) > array_refs")
         return [*lines, *(["if " + " or ".join(held) + ":", "    cells()"] if held else [])]
@@ -169,17 +167,20 @@ class Quick:
             return ["calls += 1", "found = launch()"]
         for number, (_, _, staged) in enumerate(self.binding.results):
             self.names[f"s{number}"] = staged
+        made = self.plan.trace
+        self.names |= {f"k{place}": told for place, (_, told) in enumerate(made.kept)}
         return [
             "calls += 1",
             "execute(0, 1)",
-            *(f"y{number} = s{number}.copy()" for number in range(len(self.binding.results))),
+            *(f"y{number} = s{number}.copy()" for number in range(made.shown)),
+            *(f"k{place}(s{number}.item())" for place, (number, _) in enumerate(made.kept)),
         ]
 
     def _returned(self) -> str:
         if not self.binding.simple:
             return "finish(found, args)"
         made = self.plan.trace
-        results = [f"wrap(Node(None, (), NOTHING, y{n}, False, None))" for n in range(len(self.binding.results))]
+        results = [f"wrap(Node(None, (), NOTHING, y{n}, False, None))" for n in range(made.shown)]
         if isinstance(made.results, Slot) and not (made.deferred or made.watched or self.plan.cut):
             return results[made.results.number]
         return f"complete([{', '.join(results)}])"

@@ -22,7 +22,7 @@ from ..tensor import Tensor, wrap
 from .locks import Undisturbed
 from .newborn import Newborn, is_cell
 from .reads import Read, Reading
-from .traced import REARRANGING, Alarm, Inspection, Option, Slot, Step, Trace, symbol
+from .traced import REARRANGING, Alarm, Inspection, Option, Slot, Step, Trace, number_of, symbol
 
 
 class Cold(TraceError):
@@ -46,6 +46,7 @@ class Tracer:
         self.optimizers: dict[int, Any] = {}
         self.checks: list[tuple[Any, Callable[[Any], object]]] = []
         self.alarms: list[Alarm] = []
+        self.kept: list[tuple[Any, Callable[[float], object]]] = []
 
     # -- what dispatch and the cells tell ---------------------------------------------------------------------------
 
@@ -269,6 +270,8 @@ def _finish(
     for value, check in computed:
         values.append(value)
         watched.append((len(values) - 1, check))
+    shown = len(values)
+    kept = [(number_of(value, values), told) for value, told in tracer.kept]
     made = Trace(
         steps=tracer.steps,
         arguments=[*known.values()],
@@ -288,6 +291,8 @@ def _finish(
         watched=watched,
         reads=reads,
         alarms=tracer.alarms,
+        kept=kept,
+        shown=shown,
     )
     return made, sharing
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,17 +40,16 @@ class Option:
         return value.value if isinstance(value, Tensor) else value
 
 
-@dataclass(eq=False)
 class Alarm:
-    """Somebody who looks in now and then, when a step has run."""
+    """Somebody who looks in now and then, when a step has run.
 
-    action: Callable[[], int]
-    """Says after how many runs more it wants to be called again."""
-    own: Tensor
-    """Is its alone: nobody else keeps what it holds, so that a run need not look for them."""
-    due: int = 1
-    """Called when the step has run as often as that."""
-    counted: Callable[[], int] = field(default=lambda: 0)
+    No dataclass: one that is made in a step would be taken for the user's.
+    """
+
+    def __init__(self, action: Callable[[], int]) -> None:
+        self.action, self.due = action, 1
+        """Called when the step has run as often as that; it says after how many runs more it wants to be again."""
+        self.counted: Callable[[], int] = int
 
     @property
     def runs(self) -> int:
@@ -92,6 +91,10 @@ class Trace:
     reads: list[Any]
     """What the user's functions read outside of all tensors (`reads.Read`)."""
     alarms: list[Alarm]
+    kept: list[tuple[int, Callable[[float], object]]]
+    """Which of `values` are single numbers that are told to somebody after every run."""
+    shown: int
+    """How many of `values` are there for others, too."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,15 @@ class Slot:
 
     number: int
     cut: bool = False
+
+
+def number_of(value: Any, values: list[Any]) -> int:
+    """Where a value is among the values of a trace; it is put there if it is not."""
+    for number, each in enumerate(values):
+        if each is value:
+            return number
+    values.append(value)
+    return len(values) - 1
 
 
 def symbol(shape: Any, dtype: Any) -> Symbol:
