@@ -70,7 +70,7 @@ def range_test(patient: Patient, factors: Iterable[float], steps: int, start: St
         other = at(patient, factor)
         try:
             good = steady(other.train(count), len(patient.batches), start.scatter)
-            ends[factor] = standing(other).mean if good else math.inf
+            ends[factor] = standing(other, 1).mean if good else math.inf
         except (GlassgradError, ArithmeticError):
             ends[factor] = math.inf
         if not math.isfinite(ends[factor]):

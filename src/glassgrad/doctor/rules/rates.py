@@ -49,8 +49,9 @@ def too_high(probe: Probe) -> Iterator[Suspicion]:
     if not lower:
         return
     best = min(lower, key=lambda factor: found.ends[factor])
-    helping = [f for f in (best, best / math.sqrt(10), best / 10, best / 100) if _far_lower(probe, f, end)]
-    if not helping:
+    tries = (best, best / math.sqrt(10), best / 10, best / 100)
+    helps = next((f for f in tries if _far_lower(probe, f, end)), None)
+    if helps is None:
         return
     yield Suspicion(
         f"the loss {how}",
@@ -64,7 +65,7 @@ def too_high(probe: Probe) -> Iterator[Suspicion]:
         },
         "a step along the gradient overshoots where the curvature is above what the rate allows: each one lands higher "
         "on the other side",
-        other_rates(probe, helping, "lower"),
+        other_rates(probe, (helps, helps / math.sqrt(10), helps / 10), "lower"),
         sure=False,
     )
 
