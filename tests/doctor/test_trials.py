@@ -8,6 +8,7 @@ import pytest
 import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.doctor.courses import level, standing, steady, swing
+from glassgrad.doctor.loop import Loop
 from glassgrad.doctor.patient import Patient
 from glassgrad.doctor.probe import Probe
 from glassgrad.doctor.remedies import rate
@@ -98,3 +99,13 @@ def test_a_course_that_ends_far_above_its_lowest_is_not_steady():
     assert not steady([1.0, 0.5, math.nan], 1, 0)
     assert level([9.0, 1, 2, 3]) == 2
     assert level(list(range(100)), batches=10) == np.mean(range(90, 100))
+
+
+def test_a_trial_goes_as_far_as_the_users_own_loop_went_until_it_ran_away():
+    patient = line(batches=2)
+    patient.loop = Loop(losses=[1.0] * 300)
+    assert Probe(patient)._runs_away_at == 0
+    patient.loop = Loop(losses=[1.0] * 50 + [math.nan] * 3)
+    assert Probe(patient)._runs_away_at == 50
+    patient.loop = Loop(losses=[1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    assert Probe(patient)._runs_away_at == 4

@@ -187,7 +187,15 @@ class Probe:
         except FAILURES:
             return LEAST
         taken = (time.perf_counter() - began) / 3
-        return int(min(max(SECONDS / max(taken, 1e-6), LEAST), MOST))
+        usual = int(min(max(SECONDS / max(taken, 1e-6), LEAST), MOST))
+        return min(max(usual, self._runs_away_at + 10), 5 * usual, MOST) if self._runs_away_at else usual
+
+    @cached_property
+    def _runs_away_at(self) -> int:
+        """At which step the loss of the user's own loop ran away, so that a trial can get there; 0 if it did not."""
+        losses = self.patient.loop.losses if self.patient.loop is not None else []
+        far = (n for n, loss in enumerate(losses) if not abs(loss) < 10 * max(abs(losses[0]), 1.0))
+        return next(far, 0)
 
     @cached_property
     def sites(self) -> list[Site]:

@@ -15,9 +15,9 @@ from ..remedies import own_rate
 from ..rule import Remedy, Suspicion, rule
 from ..trends import fell, restless
 
-APART, GIVEN = 100.0, 10.0
-"""By which factor a layer's stride differs from the median of the others to be told; and by which, where its rate
-differs as much: that was meant, though perhaps not so far."""
+BEHIND, AHEAD, GIVEN = 1000.0, 100.0, 10.0
+"""By which factor a layer's stride has to be below or above the median of the others to be told; and above, where its
+rate differs as much: that was meant, though perhaps not so far."""
 LEARNED = 0.7
 """Of a loss that has fallen by more than this share it is not asked what a schedule does."""
 BARELY, WILDLY = 2e-5, 0.2
@@ -25,15 +25,9 @@ BARELY, WILDLY = 2e-5, 0.2
 
 
 def median(strides: Iterable[float]) -> float:
-    """The median; of none it is no number, which nothing is far from."""
+    """The median; 0 where there are none."""
     held = list(strides)
-    return float(np.median(held)) if held else math.nan
-
-
-def far_apart(probe: Probe, name: str, stride: float, rest: float) -> bool:
-    """Whether a stride is far from that of the others."""
-    least = GIVEN if _given(probe, name) else APART
-    return max(stride, 1e-30) > least * rest or stride * least < rest
+    return float(np.median(held)) if held else 0.0
 
 
 def _given(probe: Probe, name: str) -> bool:
@@ -97,7 +91,7 @@ def _by_layer(probe: Probe) -> Iterator[Suspicion]:
     usual = median(stride for stride in strides.values() if stride >= BARELY)
     slow = [
         name for name, stride in strides.items()
-        if name in gradient and stride < BARELY and far_apart(probe, name, stride, usual)
+        if name in gradient and stride < BARELY and stride * BEHIND < usual
     ]  # fmt: skip
     if not slow:
         return
@@ -123,8 +117,11 @@ def wildly(probe: Probe) -> Iterator[Suspicion]:
     """A layer that is thrown about while the others take usual steps, so that the loss grows or swings."""
     first = {w.name: w.moved for w in probe.weights if w.name in probe.strides and 0 < w.moved < math.inf}
     usual = median(stride for stride in first.values() if stride <= WILDLY)
-    wild = [name for name, stride in first.items() if stride > WILDLY and far_apart(probe, name, stride, usual)]
-    if not wild:
+    wild = [
+        name for name, stride in first.items()
+        if stride > max(WILDLY, (GIVEN if _given(probe, name) else AHEAD) * usual)
+    ]  # fmt: skip
+    if not wild or not usual:
         return
     if not restless(probe) and fell(probe) > 0.5:
         return
