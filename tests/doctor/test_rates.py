@@ -112,3 +112,15 @@ def test_the_range_of_a_parabola_ends_where_its_curvature_says():
     assert found.best == 1.0
     assert found.ends[0.01] == pytest.approx(12 * 0.99 ** (2 * 10))
     assert found.ends[4.0] == math.inf
+
+
+def test_a_rate_that_is_low_but_learns_is_a_note():
+    """The curvature would bear hundreds of times this rate; the loss falls, if slowly."""
+    gg.manual_seed(0)
+    net = NETS["mlp"]()
+    optimizer = optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    batches = [rows("mlp") for _ in range(8)]
+    (found,) = check(net, nn.CrossEntropyLoss(), batches, optimizer=optimizer, steps=120).findings
+    assert (found.fault, found.weight) == ("too low a rate", "note")
+    evidence = dict(found.evidence)
+    assert evidence["2 (1 + momentum) / the largest curvature"] > 1000 * evidence["rate"]

@@ -29,6 +29,7 @@ CANCEL, WEAK = 0.1, 1e-3
 gradient is weak where following it over a way as long as the weights would change the loss by less than this share."""
 NONE = 1e-6
 """Curvatures below this share of the largest one are none: so far float32 tells them from 0."""
+CHANCE = "its size if the rows' gradients were drawn at random"
 FACTORS = (10.0, 50.0, 100.0, 1000.0)
 
 
@@ -133,7 +134,7 @@ def flat(probe: Probe) -> Iterator[Suspicion]:
             "loss at the start": probe.start.mean,
             "loss after the trial": end,
             "size of the gradient": here.gradient,
-            "its size if the rows' gradients were drawn at random": here.spread,
+            **({CHANCE: here.spread} if math.isfinite(here.spread) else {}),
             "least curvature": here.low,
             "largest curvature": here.high,
             "rate": current,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ...findings import Place
+from ...findings import FAULT, NOTE, Place
 from ..courses import level
 from ..curvature import headroom
 from ..probe import Probe
@@ -87,9 +87,8 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         return
     moved = [share for share in probe.strides.values() if 0 < share < math.inf]
     way = float(np.median(moved)) * probe.steps if moved else math.inf
-    if not any(way < most and fell(probe) < share for most, share in HARDLY) and not (
-        moved and _far_below(probe, moved)
-    ):
+    hardly = any(way < most and fell(probe) < share for most, share in HARDLY)
+    if not hardly and not (moved and _far_below(probe, moved)):
         return
     current = rate_of(probe.patient)
     found = range_test(probe.patient, HIGHER, probe.steps, start)
@@ -110,6 +109,7 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         },
         "the updates are small against the weights: the gradient points the way, and the rate hardly follows",
         other_rates(probe, tries, "higher"),
+        weight=FAULT if hardly else NOTE,
         sure=False,
     )
 
