@@ -162,3 +162,24 @@ def test_a_recording_within_the_block_is_the_users_own():
             t.run(1)
         t.run(1)
     assert tape.roots and d.loop.steps == 3
+
+
+@pytest.mark.parametrize("returned", ["nothing", "much", "the loss twice"])
+def test_losses_are_seen_whatever_a_compiled_step_returns(returned):
+    t, twin = Training(), Training()
+
+    @gg.compile
+    def step(x, y):
+        t.opt.zero_grad()
+        said = t.net(x)
+        loss = mse(said, y)
+        loss.backward()
+        t.opt.step()
+        return {"nothing": None, "much": (said * gg.ones(2000), loss), "the loss twice": (loss, loss)}[returned]
+
+    losses = twin.run(20)
+    with watch(t.net, t.opt) as d:
+        found = [step(t.x, t.y) for _ in range(20)]
+    assert d.loop.losses == pytest.approx(losses, rel=1e-5)
+    if returned != "nothing":
+        assert [each[1].item() for each in found] == pytest.approx(losses, rel=1e-5)
