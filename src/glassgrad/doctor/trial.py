@@ -76,7 +76,8 @@ def _lasts(probe: Probe, treated: Patient, losses: list[float]) -> bool:
     count = len(treated.batches)
     first = losses[: window(losses, count)]
     highest = max(losses[0], float(np.mean(first)))
-    noise = (0.0 if probe.fails else probe.start.scatter) / math.sqrt(len(first))
+    scatter = 0.0 if probe.fails else probe.start.scatter
+    noise = scatter / math.sqrt(len(first)) if math.isfinite(scatter) else 0.0  # none where it began with no number
     return steady(losses, count, noise) and level(losses, count) <= highest + 0.05 * abs(highest) + 2 * noise
 
 

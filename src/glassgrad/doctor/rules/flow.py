@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..probe import FLAT, Probe
+from ..layers import LARGE, layers_of, rescaled
+from ..probe import FLAT, Probe, Site
 from ..rectifiers import squashed
 from ..remedies import clipping, fitted_start, rectified
-from ..rule import Suspicion, rule
-from ..spine import BLOWN, LOST, Link, between, spine
+from ..rule import Remedy, Suspicion, rule
+from ..spine import BLOWN, LOST, Link, between, reaching, spine
 
 MOST = 0.5
 """Which share of the entries has to be flat."""
@@ -23,9 +25,13 @@ STANDS = ("flat place", "too low a rate", "too high a rate", "too small a start"
 
 @rule("saturated activations", explains=("vanishing gradients", *STANDS))
 def saturated(probe: Probe) -> Iterator[Suspicion]:
-    """An activation that is bounded on both sides, and nearly flat at most of its entries."""
+    """An activation that is bounded on both sides, and nearly flat at most of its entries; or shares of which one in
+    most rows has nearly all."""
+    inside = max((each.site.node.id for each in layers_of(probe)), default=0)
     for site in probe.sites:
         slopes = squashed(probe.tape, site) if site.place.module else None
+        if slopes is None and site.node.id < inside:
+            slopes = _shared(site)
         if slopes is None or slopes.size < 8:
             continue
         flat = float(np.mean(slopes < FLAT))
@@ -36,9 +42,35 @@ def saturated(probe: Probe) -> Iterator[Suspicion]:
             site.place,
             {"share of flat entries": flat, "mean slope": float(slopes.mean())},
             f"what {site.name} is given is so large that its slope, a factor of every gradient before it, is nearly 0",
-            (fitted_start(), rectified(probe)),
+            (*_smaller(probe), fitted_start(), rectified(probe)),
         )
         return
+
+
+def _shared(site: Site) -> Any:
+    """The largest slope in each row of shares, such as those of attention; None for what is no shares."""
+    p = site.value
+    if site.node.op is None or site.node.op.kind == "structural" or not site.node.requires_grad or p.ndim < 2:
+        return None
+    if p.shape[-1] < 3 or p.min(initial=0) < 0 or not np.allclose(p.sum(-1), 1, atol=1e-4):
+        return None
+    return (p * (1 - p)).max(axis=-1).ravel()
+
+
+def _smaller(probe: Probe) -> tuple[Remedy, ...]:
+    """Layers of too large weights made usual ones, if there are some."""
+    wide = [each for each in layers_of(probe) if each.gain > LARGE]
+    return (rescaled(wide),) if wide else ()
+
+
+def _by_flow(remedy: Remedy, kind: str) -> Remedy:
+    """The same, judged by what becomes of the gradient: where a trial is too short for the loss to tell."""
+    sign = 1 if kind == "exploding" else -1
+    verb = "grows" if kind == "exploding" else "shrinks"
+    return replace(
+        remedy, measure=lambda patient: float(np.power(reaching(Probe(patient)), sign)),
+        measured=f"the factor by which the gradient {verb} from the last layer to the first",
+    )  # fmt: skip
 
 
 @rule("vanishing gradients", explains=STANDS)
@@ -64,11 +96,16 @@ def _flow(probe: Probe, kind: str, bad: Any) -> Iterator[Suspicion]:
         assert link.node.op is not None
         by_op.setdefault(link.node.op.name, []).append(link)
     logs = {name: sum(sign * math.log(max(link.factor, 1e-300)) for link in found) for name, found in by_op.items()}
-    worst = max(logs, key=lambda name: logs[name])
+    wide = {each.site.name for each in layers_of(probe) if each.gain > LARGE and kind == "exploding"}
+    worst = max((name for name in logs if not wide or name in wide), key=lambda name: logs[name], default="")
+    if not worst:
+        return
     first = next(link for link in by_op[worst] if sign * math.log(max(link.factor, 1e-300)) > 0)
     layers = sum(link.weighted for link in links)
     product, mean = float(np.prod(factors)), math.exp(sign * logs[worst] / len(by_op[worst]))
     place = next(site.place for site in probe.sites if site.node is first.node)
+    able = (*_smaller(probe), fitted_start()) if kind == "exploding" else (fitted_start(), rectified(probe))
+    remedies = (*able, *(_by_flow(each, kind) for each in able), *((clipping(),) if kind == "exploding" else ()))
     verb = "loses" if kind == "vanishing" else "grows"
     yield Suspicion(
         f"the gradient {verb} by a factor of {product:.2g} from the last layer to the first",
@@ -81,5 +118,5 @@ def _flow(probe: Probe, kind: str, bad: Any) -> Iterator[Suspicion]:
         },
         f"the chain rule multiplies a factor for each operation: {worst} has {mean:.3g} on average, "
         f"{len(by_op[worst])} times",
-        (fitted_start(), rectified(probe)) if kind == "vanishing" else (fitted_start(), clipping()),
+        remedies,
     )
