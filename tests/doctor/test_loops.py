@@ -71,7 +71,7 @@ def test_the_order_of_a_loop_is_told(fault, net, optimizer):
         (found,) = d.findings
         mended = d.apply(found)
         assert found.proof.holds
-        assert mended.train(60)[-1] < 0.5 * d.patient.copy().train(60)[-1]
+        assert mended.train(60)[-1] < 0.7 * d.patient.copy().train(60)[-1]
 
 
 def test_gradients_that_are_cleared_before_the_step_are_no_gradients():

@@ -54,6 +54,8 @@ class Rounds(Watch):
         """Of the first group of that, step for step."""
         self.used: dict[int, tuple[Tensor, Tensor]] = {}
         """The gradients that a step has used, each with its parameter, by that one's identity."""
+        self.reached: dict[int, Tensor] = {}
+        """The parameters that have got a gradient, by their identity."""
         self.passes = 0
         """Backward passes since the last step."""
         self.doubt: tuple[Optimizer, Place] | None = None
@@ -220,9 +222,9 @@ class Rounds(Watch):
 
     def _settle(self) -> None:
         """A step that found no gradients, and made none by a closure."""
-        if self.doubt is not None:
+        if self.doubt is not None and any(id(p) in self.reached for p in _held_by(self.doubt[0])):
             self.loop.empty.again(self.loop.backwards, self.doubt[1])
-            self.doubt = None
+        self.doubt = None
 
     def _clipped(self, grads: dict[int, Tensor]) -> None:
         """The size that gradients are clipped to, told by what arrived and what the step is given."""
@@ -247,6 +249,7 @@ class Rounds(Watch):
             return
         visit = Visit(self.tape, self.tape.roots[-1], self.calls, self.optimizer)
         moved = any(cell._node is not node for cell, node in self.tape.cells.values())
+        self.reached.update((id(cell), cell) for cell, node in self.tape.cells.values() if node in self.tape.cotangents)
         self._measure()
         if self.optimizer is None and not moved:
             self.idle = visit if not self.capture.batches else None
