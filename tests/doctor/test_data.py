@@ -10,6 +10,8 @@ import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.doctor.dependence import TIMES, chances
 from glassgrad.doctor.loop import Loop
+from glassgrad.doctor.probe import Probe
+from glassgrad.doctor.rule import RULES
 from glassgrad.findings import FAULT, NOTE
 from glassgrad.nn import functional as F
 
@@ -332,7 +334,7 @@ def test_small_numbers_far_from_0():
     net, x, t = make("mlp")
     (found,) = ask(UNSCALED, patient(net, LOSS, (0.1 * x + 5, t), sgd(net, 0.5)), steps=100)
     assert found.evidence["largest input"] < 6
-    assert found.evidence["mean against deviation"] > 30
+    assert found.evidence["mean against deviation, of the column in the middle"] > 30
     assert found.proof.holds
 
 
@@ -345,3 +347,14 @@ def test_columns_that_nearly_all_tell_the_class_are_an_easy_task():
     wide = gg.tensor([0.01, 0.6, 0.6, 0.6, 0.6])
     x = 4 * (gg.arange(200) % 3).float()[:, None] + wide * gg.randn(200, 5)
     silent(patient(nn.Linear(5, 3), LOSS, (x, gg.arange(200) % 3)), LEAK)
+
+
+def test_pixels_that_are_hardly_ever_inked_are_no_shift():
+    ink = gg.rand(256, 64)
+    ink[:, :8] = (gg.arange(256) == 0).float()[:, None] * 0.1
+    x = (ink - 0.3) / 0.38
+    t = (x[:, 10] > x[:, 20]).long()
+    net = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 2))
+    assert float(((x.mean(0)).abs() / x.std(0)).max().item()) > 40
+    given = patient(net, LOSS, batches(x, t), sgd(net, 0.01))
+    assert not [*RULES[UNSCALED].looks(Probe(given, 10))]

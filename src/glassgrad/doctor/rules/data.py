@@ -55,14 +55,18 @@ def unscaled(probe: Probe) -> Iterator[Suspicion]:
     if not moving.any():
         return
     sizes = np.sort(deviation[moving])
-    apart, shifted = float(sizes[-1] / sizes[0]), float(np.max(np.abs(x.mean(0)[moving]) / deviation[moving]))
+    apart, shifted = float(sizes[-1] / sizes[0]), float(np.median(np.abs(x.mean(0)[moving]) / deviation[moving]))
     uneven = apart > APART and sizes[(len(sizes) - 1) // 2] < sizes[-1] / APART
     if size < LARGE and not uneven and shifted < SHIFTED:
         return
     yield Suspicion(
         f"the inputs reach {size:.4g}, and their columns differ in size by a factor of {apart:.4g}",
         Place(module="the inputs", entry=(int(np.argmax(np.abs(x).max(0))),)),
-        {"largest input": size, "largest deviation against the least": apart, "mean against deviation": shifted},
+        {
+            "largest input": size,
+            "largest deviation against the least": apart,
+            "mean against deviation, of the column in the middle": shifted,
+        },
         "a gradient of the first layer is a product with its input: large columns get large steps, small ones hardly "
         "any, and no rate is right for both",
         (_standardised(probe.patient),),
