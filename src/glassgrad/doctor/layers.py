@@ -88,8 +88,14 @@ def rescaled(off: list[Layer]) -> Remedy:
         held = dict(patient.model.named_parameters())
         with no_grad():
             for each in off:
-                if each.name in held and 0 < each.gain < math.inf:
-                    held[each.name].mul_(1 / each.gain)
+                if each.name not in held or not 0 < each.gain < math.inf:
+                    continue
+                held[each.name].mul_(1 / each.gain)
+                owner = each.name.rpartition(".")[0]
+                for name, p in held.items():  # biases beside it that are as large
+                    beside = name.rpartition(".")[0] == owner and p.ndim == 1
+                    if beside and each.gain > LARGE and rms(p.detach().numpy()) > LARGE:
+                        p.mul_(1 / rms(p.detach().numpy()))
 
     return Remedy(
         f"begin with weights of the size 1 / sqrt(fan-in): {usual:.2g} instead of {first.gain * usual:.2g} for "
