@@ -41,9 +41,9 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
     if count < 4 or rows is None or any(rows_of(each) is None for each in patient.batches):
         return
     scales = [each[0].scale for each in (measured(patient), measured(probe.late)) if each is not None]
-    found = max((scale for scale in scales if math.isfinite(scale)), default=max(scales, default=0.0))
-    if found < LOUD * rows:
+    if max(scales, default=0.0) < LOUD * rows:
         return
+    found = max((scale for scale in scales if math.isfinite(scale)), default=math.inf)
     plain = patient.copy()
     plain.train(probe.steps)
     end = over_batches(plain)
