@@ -63,7 +63,7 @@ class Handle:
 def call_with_hooks(
     module: Module, before: dict[int, Hook], after: dict[int, Hook], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Runs `forward` with the hooks around it, and an observer told. They are copied first: a hook may remove itself."""
+    """Runs `forward` with the hooks around it and an observer told. They are copied first: a hook may remove itself."""
     done: set[int] = set()
     observer = STATE.observer
     try:

@@ -22,6 +22,8 @@ LEAST = 20
 """With fewer labels shares say little."""
 MOST = 0.9
 """A share of one class above which the others are rare."""
+ROWS = 8
+"""Of fewer rows a batch is of one class by chance."""
 OFTEN = 50
 """So many labels for each output, and one of them never right, is no chance."""
 
@@ -54,7 +56,8 @@ def imbalance(probe: Probe) -> Iterator[Suspicion]:
     if MOST < share < 1:
         yield _rare(probe, found, kind, share)
         return
-    alone = [float(np.mean(each == np.bincount(each - each.min()).argmax() + each.min())) for each in _by_batch(found)]
+    batches = [each for each in _by_batch(found) if len(each) >= ROWS]
+    alone = [float(np.mean(each == np.bincount(each - each.min()).argmax() + each.min())) for each in batches]
     if share <= MOST and len(alone) > 1 and np.median(alone) > MOST:
         yield _sorted(found, float(np.median(alone)))
     yield from _never(probe, found)
