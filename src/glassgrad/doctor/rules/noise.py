@@ -66,7 +66,7 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
     yield Suspicion(
         f"a batch of {rows} says little of the slope: "
         + (f"it takes {found:.3g} rows for as much signal as noise" if math.isfinite(found) else "it is all noise"),
-        Place(module="the batches"),
+        Place(),
         {
             "rows of a batch": float(rows),
             "noise scale, in rows": found,
