@@ -101,9 +101,12 @@ def main() -> None:
         found = [one for one in found if (one.marks["fault"] or "healthy") == given.fault]
     results = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
-        for result in pool.map(lambda one: examined(one, Path(folder), given.limit), found):
-            results.append(result)
-            print(line(result, given.words), flush=True)
+        try:
+            for result in pool.map(lambda one: examined(one, Path(folder), given.limit), found):
+                results.append(result)
+                print(line(result, given.words), flush=True)
+        except KeyboardInterrupt:  # what is there is scored
+            pool.shutdown(cancel_futures=True)
     print(f"\n{table(results)}\n\n{summary(results)}")
     if given.json is not None:
         data = [asdict(each) | {"found": each.found, "placed": each.placed, "mended": each.mended} for each in results]

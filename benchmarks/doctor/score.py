@@ -59,7 +59,9 @@ class Result:
     @property
     def placed(self) -> bool:
         """Whether the right finding begins at the right place."""
-        return self.right is not None and right_place(self.marks, self.findings[self.right], self.name, self.text)
+        if self.right is None or self.marks["fault"] is None:
+            return False
+        return right_place(self.marks, self.findings[self.right], self.name, self.text)
 
     @property
     def proven(self) -> bool:

@@ -77,7 +77,7 @@ VARIANTS: dict[str, tuple[tuple[Edit, ...], ...]] = {
     "louder": (
         (swap("hidden=24", "hidden=40"), slower(0.7), swap("nn.CrossEntropyLoss()", "nn.CrossEntropyLoss(label_smoothing=0.05)")),
         (swap("nn.LSTM(16", "nn.GRU(16"), swap("model.parameters(), 1.0)", "model.parameters(), 5.0)")),
-        (optimizer("optim.SGD(NET.parameters(), lr=0.5, momentum=0.9)"), swap("range(6)", "range(14)")),
+        (optimizer("optim.SGD(NET.parameters(), lr=0.1, momentum=0.9)"), swap("range(6)", "range(14)")),
     ),
     "tides": (
         (swap("hidden=20", "hidden=32"), swap("F.mse_loss(said, y)\n    optimizer", "((said - y) ** 2).sum() / y.numel()\n    optimizer")),
