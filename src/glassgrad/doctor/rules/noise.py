@@ -11,7 +11,7 @@ from ...findings import FAULT, NOTE, Place
 from ..courses import over_batches
 from ..noise import measured, merged, rows_of
 from ..patient import Patient
-from ..probe import Probe
+from ..probe import FAILURES, Probe
 from ..ranges import rate_of
 from ..remedies import rate
 from ..rule import Remedy, Suspicion, rule
@@ -56,9 +56,12 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
     larger = Remedy(
         f"larger batches: {rows * count} rows instead of {rows}", merge, over_batches, "the mean loss of all"
     )
-    treated = larger.treated(patient)
-    treated.train(probe.steps)
-    reached, share = over_batches(treated), FAR if rows <= FEW else BETTER
+    try:
+        treated = larger.treated(patient)
+        treated.train(probe.steps)
+        reached, share = over_batches(treated), FAR if rows <= FEW else BETTER
+    except FAILURES:  # a model, or a recorded loss, for so many rows and no others
+        return
     if not reached < share * (end if math.isfinite(end) else probe.start.mean):
         return
     current = rate_of(patient)
