@@ -56,3 +56,8 @@ class Loop:
     """By step and by parameter; of some steps."""
     ended: str = ""
     """What ended it, if that was an error."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether any weight was seen to change."""
+        return any(each.moved for moment in self.moments.values() for each in moment.values())

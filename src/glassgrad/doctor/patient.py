@@ -74,6 +74,8 @@ class Patient:
     """Whether gradients are cleared before each backward pass."""
     early: bool = False
     """Whether the optimizer takes its step before the backward pass."""
+    still: bool = False
+    """Whether it takes none."""
     seed: Tensor = field(default_factory=fn.get_rng_state)
     """The state of the default generator at the first step."""
     rates: Sequence[float] = ()
@@ -113,7 +115,7 @@ class Patient:
         if takes_closure(self.optimizer):
             return float(self.optimizer.step(lambda: self._slopes(batch, self.optimizer.zero_grad)).item())
         loss = self._slopes(batch, self.optimizer.zero_grad if self.clears else None)
-        if not self.early:
+        if not self.early and not self.still:
             self.optimizer.step()
         return float(loss.item())
 

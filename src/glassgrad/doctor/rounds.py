@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import functions as fn
 from .. import nn
+from ..autograd.backward import backward
 from ..dispatch import STATE
 from ..engine.trace import flatten
 from ..errors import here, is_users, line_of
@@ -276,7 +277,7 @@ class Rounds(Watch):
             if not isinstance(before, np.ndarray) or before.shape != tuple(cell.shape):
                 continue
             weight, moved = norm(before), norm(cell.node.value - before)
-            found[held.name] = Moment(weight, norm(tape.value(arrived)), moved / weight if weight else math.inf)
+            found[held.name] = Moment(weight, norm(tape.value(arrived)), moved / weight if weight else math.inf if moved else 0.0)
         self.loop.moments[step] = found
         if len(self.loop.moments) > MOMENTS:
             self.stride *= 2
@@ -314,6 +315,11 @@ class Rounds(Watch):
             trace = trace.tb_next
         if not ours or self.back or not isinstance(error, FAILURES):
             return
+        root = _backward_of(error)
+        if root is not None:
+            if not self.capture.batches:
+                self._take(Visit(self.tape, root.node, self.calls))
+            return
         self.capture.failed([*self.calls, *([found] if found is not None else [])])
 
     def patient(self) -> Patient | None:
@@ -324,6 +330,7 @@ class Rounds(Watch):
         made.rates = self._schedule(made.optimizer)
         made.broken = self.broken
         made.clears = not self.loop.added.times
+        made.still = self.original is None and self.start.optimizer is not None and not self.loop.moves
         made.early = self.loop.empty.times > self.loop.steps // 2
         if not self.loop.ended and self.original is not None:
             made.after = self.capture.after(made, self.original)
@@ -347,6 +354,17 @@ def rests(number: int) -> bool:
 
 def _held_by(optimizer: Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _backward_of(error: BaseException) -> Tensor | None:
+    """The tensor whose backward pass raised an error."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is backward.__code__:
+            found = flatten(trace.tb_frame.f_locals["tensors"])
+            return found[0] if len(found) == 1 else None
+        trace = trace.tb_next
+    return None
 
 
 FUNCTIONS: dict[Any, Any] = {}

@@ -64,11 +64,16 @@ def no_update(probe: Probe) -> Iterator[Suspicion]:
     loop = probe.patient.loop
     if loop is None or loop.steps or loop.backwards < 2:
         return
-    if any(each.moved for moment in loop.moments.values() for each in moment.values()):
+    if loop.moves:
         return
+
+    def step(patient: Patient) -> None:
+        patient.still = False
+
     yield Suspicion(
         f"{loop.backwards} backward passes, and no weight was changed after any of them",
         Place(),
         {"backward passes": float(loop.backwards), "steps of an optimizer": 0.0},
         "backward computes the gradients and leaves the weights as they are: optimizer.step() was never called",
+        (Remedy("call optimizer.step() after loss.backward()", step),) if probe.patient.still else (),
     )

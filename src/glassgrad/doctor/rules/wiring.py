@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...errors import GradError
 from ...explain.missing import Missing, why_none
 from ...findings import NOTE, Place
+from ...spec import numel
 from ..patient import Patient
 from ..probe import Probe, Weight
 from ..rule import Remedy, Suspicion, rule
@@ -40,9 +42,11 @@ def outside(probe: Probe) -> Iterator[Suspicion]:
     )
 
 
-@rule("no gradient", explains=LEARNS)
+@rule("no gradient", explains=LEARNS, whatever=True)
 def without(probe: Probe) -> Iterator[Suspicion]:
     """Parameters that the step uses, whose gradient is cut before it arrives."""
+    if probe.failed and not _cut_everywhere(probe):
+        return
     yield from _missing(probe, ("cut", "not reached"), "gets no gradient", "")
 
 
@@ -74,9 +78,20 @@ def frozen(probe: Probe) -> Iterator[Suspicion]:
         )
 
 
+def _cut_everywhere(probe: Probe) -> bool:
+    """Whether backward failed because nothing that leads to the loss has a graph; then the loss is noted as its root."""
+    tape = probe.tape
+    made = [node for node in tape.records if not tape.is_leaf(node)]
+    if not isinstance(probe.error, GradError) or tape.roots or not made or numel(made[-1].shape) != 1:
+        return False
+    tape.roots.append(made[-1])
+    return not made[-1].requires_grad
+
+
 def _missing(probe: Probe, reasons: tuple[str, ...], said: str, weight: str) -> Iterator[Suspicion]:
     found: list[tuple[Weight, Missing]] = []
-    later = {name: p.detach().numpy() for name, p in probe.late.model.named_parameters()}
+    late = probe.patient if probe.failed else probe.late
+    later = {name: p.detach().numpy() for name, p in late.model.named_parameters()}
     for weighed in probe.weights:
         if not weighed.cell.requires_grad or (weighed.gradient is not None and np.any(weighed.gradient)):
             continue
