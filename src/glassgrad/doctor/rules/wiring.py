@@ -67,12 +67,18 @@ def frozen(probe: Probe) -> Iterator[Suspicion]:
     """Parameters that the optimizer holds and that do not want a gradient."""
     held = {id(p) for p in probe.patient.parameters}
     names = [n for n, p in probe.patient.model.named_parameters() if not p.requires_grad and id(p) in held]
+
+    def thaw(patient: Patient) -> None:
+        for p in patient.parameters:
+            p.requires_grad_(True)
+
     if names:
         yield Suspicion(
             f"{len(names)} parameters are frozen, though the optimizer holds them",
             Place(module=names[0]),
             {"frozen parameters": float(len(names))},
             "requires_grad is False, so that no gradient arrives and the optimizer leaves them as they are",
+            (Remedy("if that is not meant: parameter.requires_grad_(True) before training", thaw),),
             weight=NOTE,
             also=tuple(Place(module=name) for name in names[1:]),
         )
