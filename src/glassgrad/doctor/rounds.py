@@ -277,7 +277,8 @@ class Rounds(Watch):
             if not isinstance(before, np.ndarray) or before.shape != tuple(cell.shape):
                 continue
             weight, moved = norm(before), norm(cell.node.value - before)
-            found[held.name] = Moment(weight, norm(tape.value(arrived)), moved / weight if weight else math.inf if moved else 0.0)
+            share = moved / weight if weight else math.inf if moved else 0.0
+            found[held.name] = Moment(weight, norm(tape.value(arrived)), share)
         self.loop.moments[step] = found
         if len(self.loop.moments) > MOMENTS:
             self.stride *= 2

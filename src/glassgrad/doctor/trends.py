@@ -17,13 +17,18 @@ SWINGS, RISES = 0.1, 0.3
 def fell(probe: Probe) -> float:
     """By which share the loss falls: in the trial, or in the user's own loop, whichever saw it fall further."""
     start = probe.start
-    shares = [(start.mean - level(probe.losses, len(probe.patient.batches))) / start.scale]
+    shares = [(start.mean - level(probe.losses, len(probe.patient.batches))) / start.scale, fell_in_loop(probe)]
+    return max((share for share in shares if math.isfinite(share)), default=-math.inf)
+
+
+def fell_in_loop(probe: Probe) -> float:
+    """By which share the loss falls in the user's own loop; NaN without one."""
     loop = probe.patient.loop
-    if loop is not None and len(loop.losses) > 3:
-        tenth = max(3, len(loop.losses) // 10)
-        first = float(np.mean(loop.losses[:tenth]))
-        shares.append((first - float(np.mean(loop.losses[-tenth:]))) / max(abs(first), 1e-12))
-    return max(shares, key=lambda share: share if math.isfinite(share) else -math.inf)
+    if loop is None or len(loop.losses) <= 3:
+        return math.nan
+    tenth = max(3, len(loop.losses) // 10)
+    first = float(np.mean(loop.losses[:tenth]))
+    return (first - float(np.mean(loop.losses[-tenth:]))) / max(abs(first), 1e-12)
 
 
 def restless(probe: Probe) -> str:

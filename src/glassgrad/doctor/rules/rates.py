@@ -14,7 +14,7 @@ from ..probe import Probe
 from ..ranges import at, range_test, rate_of
 from ..remedies import rate
 from ..rule import Remedy, Suspicion, rule
-from ..trends import fell, highest_stable, restless
+from ..trends import fell, fell_in_loop, highest_stable, restless
 
 FURTHER = 0.7
 """To which share of the loss another rate has to bring it, in a short trial."""
@@ -22,9 +22,15 @@ HARDLY, FEW = ((0.01, 0.05), (0.03, 0.005)), 0.003
 """Weights that go less far than this share of their size in the whole trial, and a loss that falls by less than this
 share: usual are updates of 0.001 of the weights in every step (A. Karpathy, "CS231n", part 3). Weights that go even
 less far than the last one are too slow if anything is gained at a higher rate, others if much is."""
-SLOWLY, CALM, ROOM = 0.2, 5e-4, 1000.0
+IN_LOOP = (0.03, 0.04)
+"""The same of a user's own loop, which is all the training that there is."""
+SLOWLY, CALM, ROOM = 0.2, 6e-4, 1000.0
 """A loss that falls by less than this share, updates below this share of the weights, and a rate that is so far below
 what the curvature bears: usual are 10 to 100."""
+ENOUGH = 20
+"""Of fewer steps a loop says little."""
+HIGH = 0.25
+"""Above this share of the loss at the start there is much to gain."""
 LOWER = tuple(10.0 ** (-k / 2) for k in range(13))
 HIGHER = tuple(10.0 ** (k / 2) for k in range(15))
 
@@ -39,7 +45,7 @@ def other_rates(probe: Probe, factors: Iterable[float], kind: str) -> tuple[Reme
 def too_high(probe: Probe) -> Iterator[Suspicion]:
     """The loss grows or swings, and falls far at a lower rate."""
     losses, start, batches = probe.losses, probe.start, len(probe.patient.batches)
-    how = restless(probe)
+    how = restless(probe) or _ends_high(probe)
     if not how:
         return
     current = rate_of(probe.patient)
@@ -87,7 +93,7 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         return
     moved = [share for share in probe.strides.values() if 0 < share < math.inf]
     way = float(np.median(moved)) * probe.steps if moved else math.inf
-    hardly = any(way < most and fell(probe) < share for most, share in HARDLY)
+    hardly = _hardly(way, fell(probe)) or _hardly_in_loop(probe, way)
     if not hardly and not (moved and _far_below(probe, moved)):
         return
     current = rate_of(probe.patient)
@@ -96,8 +102,12 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
     tries = (best / math.sqrt(10), best, best / 10)
     if best < 10 or (way > FEW and not any(_far_lower(probe, f, start.mean - 0.1 * start.scale) for f in tries)):
         return
+    loop = probe.patient.loop
+    share, count = fell(probe), len(losses) - 1
+    if loop is not None and ENOUGH <= len(loop.losses) < count:
+        share, count = fell_in_loop(probe), len(loop.losses)
     yield Suspicion(
-        f"the loss falls by {fell(probe):.2%} in {len(losses) - 1} steps",
+        f"the loss falls by {share:.2%} in {count} steps",
         Place(),
         {
             "loss at the start": start.mean,
@@ -114,12 +124,40 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
     )
 
 
+def _hardly(way: float, share: float) -> bool:
+    """Whether weights and loss go next to nowhere."""
+    return any(way < most and share < least for most, least in HARDLY)
+
+
+def _hardly_in_loop(probe: Probe, way: float) -> bool:
+    """Whether they do in the user's own loop, that has fewer steps than the trial."""
+    loop = probe.patient.loop
+    if loop is None or not ENOUGH <= len(loop.losses) < probe.steps:
+        return False
+    way, share = way * len(loop.losses) / probe.steps, fell_in_loop(probe)
+    return _hardly(way, share) or (way < IN_LOOP[0] and share < IN_LOOP[1])
+
+
+def _ends_high(probe: Probe) -> str:
+    """Whether the loss has not fallen far, and ends below half of that at a lower rate; how that is said."""
+    end, start = level(probe.losses, len(probe.patient.batches)), probe.start
+    if end < HIGH * start.mean or end > start.mean - 0.05 * start.scale:
+        return ""
+    for factor in (1 / math.sqrt(10), 0.1):
+        other = at(probe.patient, factor)
+        if level(other.train(probe.steps), len(other.batches)) < 0.5 * end:
+            return "is thrown about, and ends far above what a lower rate reaches"
+    return ""
+
+
 def _far_below(probe: Probe, moved: list[float]) -> bool:
-    """Whether the curvature would bear a rate beyond all measure higher, and the loss has not fallen far."""
-    if fell(probe) > SLOWLY or float(np.median(moved)) > CALM:
+    """Whether the curvature would bear a rate beyond all measure higher, and the loss has not fallen far. Of adaptive
+    rules the range test alone tells how much higher."""
+    share = fell_in_loop(probe)
+    if (fell(probe) if math.isnan(share) else share) > SLOWLY or float(np.median(moved)) > CALM:
         return False
     room = headroom(probe.patient)
-    return room is not None and room > ROOM
+    return room is None or room > ROOM
 
 
 def _begins_low(probe: Probe) -> bool:

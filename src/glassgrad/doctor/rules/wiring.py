@@ -85,7 +85,7 @@ def frozen(probe: Probe) -> Iterator[Suspicion]:
 
 
 def _cut_everywhere(probe: Probe) -> bool:
-    """Whether backward failed because nothing that leads to the loss has a graph; then the loss is noted as its root."""
+    """Whether backward failed because the loss has no graph; then it is noted as what backward began from."""
     tape = probe.tape
     made = [node for node in tape.records if not tape.is_leaf(node)]
     if not isinstance(probe.error, GradError) or tape.roots or not made or numel(made[-1].shape) != 1:
