@@ -32,6 +32,7 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor, wrap
 from .loop import Loop, Moment, Seen
+from .patient import held_by
 from .probe import norm
 
 PAUSE, SHARE, FEWEST = 0.02, 0.05, 32
@@ -76,6 +77,7 @@ class Monitor:
         self.old: dict[int, Any] = {}
         """While an optimizer takes a looked-at step: its parameters before."""
         self.used: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self.added: dict[int, weakref.ref[Tensor]] = {}
         """By parameter, the gradient that a step has used, and which value it had; nothing that takes memory."""
         self.broken: tuple[int, Tape] | None = None
         """The first backward pass from a loss that is not finite, and its tape; of those that ran as they are."""
@@ -165,14 +167,24 @@ class Monitor:
             STATE.tracer.kept.append((loss.node.value, self.newest.append))  # type: ignore[union-attr]
             traced.backwards += 1
         self.fresh = True
-        if any(map(self._is_used, mine)):
-            self._saw(self.loop.added)
+        self._notes_added(mine)
         if traced is None:
             self.used.clear()  # the next pass adds to what this one gives
         for name, module in innermost(self.model):
             if not module.training:
                 self._saw(self.loop.evaluating.setdefault(name, Seen()), name)
         return True
+
+    def _notes_added(self, mine: Sequence[Tensor]) -> None:
+        """Which gradients this pass adds to though a step has used them: no fault until a step uses the sum."""
+        for p in mine:
+            grad = p._grad
+            if grad is None:
+                continue
+            if self._is_used(p):
+                self.added[id(p)] = weakref.ref(grad)
+            elif isinstance(grad._node.value, np.ndarray) and not np.any(grad._node.value):
+                self.added.pop(id(p), None)
 
     def _is_used(self, p: Tensor) -> bool:
         """Whether a parameter's gradient is one that a step has used, as it was then."""
@@ -181,6 +193,9 @@ class Monitor:
 
     def _before(self, optimizer: Optimizer, *_: Any) -> None:
         """An optimizer begins its step."""
+        held = [p for p in held_by(optimizer) if p._grad is not None and id(p) in self.added]
+        if any(self.added[id(p)]() is p._grad for p in held):
+            self._saw(self.loop.added)
         traced, self.old = self._traced(), {}
         if traced is None:
             if self.decided != self.loop.backwards:  # once for all optimizers
@@ -190,13 +205,13 @@ class Monitor:
             looks = self.looking
             STATE.tracer.guards.append(lambda: self.looking is looks)  # type: ignore[union-attr]
         if looks:
-            for p in _held(optimizer):  # a node, as a tensor in here would be one that a step keeps
+            for p in held_by(optimizer):  # a node, as a tensor in here would be one that a step keeps
                 self.old[id(p)] = p.value if traced is None else p.detach().clone().node
 
     def _after(self, optimizer: Optimizer, *_: Any) -> None:
         """An optimizer has taken its step."""
         traced = self._traced()
-        moved = [p for p in _held(optimizer) if p._grad is not None]
+        moved = [p for p in held_by(optimizer) if p._grad is not None]
         idle = not moved if traced else not any(map(_points, moved))
         if traced is None:
             self.loop.steps += 1
@@ -292,7 +307,7 @@ class Monitor:
             traced.seen.append(seen)
 
     def _parameters(self) -> list[Tensor]:
-        return [p for each in self.optimizers for p in _held(each)]
+        return [p for each in self.optimizers for p in held_by(each)]
 
     def _name(self, p: Tensor) -> str:
         if id(p) not in self.names:
@@ -343,7 +358,3 @@ def _points(p: Tensor) -> bool:
     assert p._grad is not None
     slope = p._grad.value
     return bool(slope.size) and (slope.flat[0] != 0 or bool(np.any(slope)))
-
-
-def _held(optimizer: Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from .. import functions as fn
-from .. import nn
-from ..autograd.backward import backward
 from ..dispatch import STATE
 from ..engine.trace import flatten
 from ..errors import here, is_users, line_of
@@ -24,10 +21,12 @@ from ..graph import Node
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
-from .capture import Call, Capture, Start, Visit, has_parameters
+from .calls import Call, backward_of, called_function, has_parameters
+from .capture import Called, Capture, Start, Visit
 from .loop import Loop, Moment, Seen
-from .patient import Patient
+from .patient import Patient, held_by
 from .probe import FAILURES, norm
+from .together import Together
 
 VISITS, BYTES = 16, 256e6
 """How many steps the patient is made of, and how much their inputs may take."""
@@ -49,12 +48,20 @@ class Rounds(Watch):
         self.broken: tuple[int, Tape | None] | None = None
         self.began: dict[int, tuple[Module, list[Node]]] = {}
         """The models that were copied, each with its parameters' nodes of then."""
+        self.originals: list[Optimizer] = []
+        """Those that took a step after the same backward pass as the first one."""
+        self.begun_at = 0
         self.original: Optimizer | None = None
         """The optimizer that the patient's is a copy of."""
         self.rates: list[float] = []
         """Of the first group of that, step for step."""
         self.used: dict[int, tuple[Tensor, Tensor]] = {}
         """The gradients that a step has used, each with its parameter, by that one's identity."""
+        self.training: dict[int, dict[str, Seen]] = {}
+        self.evaluating: dict[int, dict[str, Seen]] = {}
+        """What `Loop` has of the model's modules, of every model, by its identity."""
+        self.added: dict[int, tuple[Tensor, Place]] = {}
+        """Used gradients that a backward pass has added to, and where, by the identity of their parameter."""
         self.reached: dict[int, Tensor] = {}
         """The parameters that have got a gradient, by their identity."""
         self.passes = 0
@@ -91,7 +98,8 @@ class Rounds(Watch):
         if STATE.scope[1] is not None:
             return
         if not STATE.grad:
-            self._mode(self.loop.training, module, True)
+            if self.back or not self.calls:  # else it is a part of the step, such as a target that is held fixed
+                self._mode(self.training, module, True)
             return
         if self.back:
             self._ends()
@@ -141,7 +149,7 @@ class Rounds(Watch):
 
     def _note_function(self) -> None:
         """Which of the functions the user called that is making a node right now, and with what."""
-        found = _called_function(sys._getframe(2))
+        found = called_function(sys._getframe(2))
         if found is not None and not any(call.of is found.of and call.args == found.args for call in self.calls):
             self.calls.append(found)
 
@@ -159,9 +167,10 @@ class Rounds(Watch):
             self.start.seed = fn.get_rng_state()
         self.start.of(module)
 
-    def _mode(self, seen: dict[str, Seen], module: Module, training: bool) -> None:
+    def _mode(self, models: dict[int, dict[str, Seen]], module: Module, training: bool) -> None:
         if not has_parameters(module):
             return
+        seen = models.setdefault(id(module), {})
         for name, inner in module.named_modules():
             if inner.training is training and not any(True for _ in inner.children()):
                 seen.setdefault(name, Seen()).again(self.loop.backwards + 1, Place(module=name, line=line_of(here(2))))
@@ -189,7 +198,7 @@ class Rounds(Watch):
     def _goes_back(self, outputs: Sequence[Node]) -> None:
         loop = self.loop
         for module in {id(call.of): call.of for call in self.calls if isinstance(call.of, Module)}.values():
-            self._mode(loop.evaluating, module, False)  # as it is now: a call for an evaluation may have been before
+            self._mode(self.evaluating, module, False)  # as it is now: a call for an evaluation may have been before
         loop.backwards += 1
         self.passes += 1
         if self.doubt is not None and self.doubt[0]._stepping:
@@ -198,22 +207,28 @@ class Rounds(Watch):
         loop.losses.append(value)
         if not math.isfinite(value) and self.broken is None:
             self.broken = loop.backwards, None if self.resting else self.tape
-        for cell, grad in self.used.values():
-            if cell._grad is grad and np.any(grad.node.value):
-                loop.added.again(loop.backwards, Place(line=line_of(here(2))))
-                break
+        place = Place(line=line_of(here(2)))
+        for key, (cell, grad) in self.used.items():
+            if cell._grad is not grad or not np.any(grad.node.value):
+                self.added.pop(key, None)
+            elif key not in self.added:  # no fault until a step uses the sum
+                self.added[key] = grad, place
 
     def stepping(self, optimizer: Any) -> None:
         self._settle()
         loop = self.loop
-        if self.start.optimizer is None and not loop.steps:
-            self.start.optimizer = self.start.of(optimizer)
-            self.original = optimizer
+        if not self.originals:
+            self.begun_at = loop.backwards
+        if loop.backwards == self.begun_at and not self.is_original(optimizer):
+            self._begin(optimizer)
         loop.steps += 1
         self.optimizer = optimizer
-        if self.original is optimizer:
-            self.rates.append(float(self.original.param_groups[0]["lr"]))
-        grads = {id(p): (p, p._grad) for p in _held_by(optimizer) if p._grad is not None}
+        if self.originals and self.originals[0] is optimizer:
+            self.rates.append(float(optimizer.param_groups[0].get("lr", 0.0)))
+        grads = {id(p): (p, p._grad) for p in held_by(optimizer) if p._grad is not None}
+        summed = [self.added[key][1] for key, (_, g) in grads.items() if key in self.added and self.added[key][0] is g]
+        if summed:
+            loop.added.again(loop.backwards, summed[0])
         if not any(np.any(grad.node.value) for _, grad in grads.values()):
             self.doubt = optimizer, Place(line=line_of(here(2)))
         elif self.back and self.passes == 1 and not self.resting:
@@ -221,9 +236,21 @@ class Rounds(Watch):
         self.used.update(grads)
         self.passes = 0
 
+    def is_original(self, optimizer: Any) -> bool:
+        """Whether it is one of those that the patient's optimizer is made of."""
+        return any(each is optimizer for each in self.originals)
+
+    def _begin(self, optimizer: Optimizer) -> None:
+        """An optimizer of the first step: the patient's is a copy of it, or of several."""
+        self.originals.append(optimizer)
+        copies = [self.start.of(each) for each in self.originals]
+        several = len(copies) > 1
+        self.start.optimizer = Together(copies) if several else copies[0]
+        self.original = Together(self.originals) if several else optimizer
+
     def _settle(self) -> None:
         """A step that found no gradients, and made none by a closure."""
-        if self.doubt is not None and any(id(p) in self.reached for p in _held_by(self.doubt[0])):
+        if self.doubt is not None and any(id(p) in self.reached for p in held_by(self.doubt[0])):
             self.loop.empty.again(self.loop.backwards, self.doubt[1])
         self.doubt = None
 
@@ -254,7 +281,7 @@ class Rounds(Watch):
         self._measure()
         if self.optimizer is None and not moved:
             self.idle = visit if not self.capture.batches else None
-        elif self.start.optimizer is None or self.optimizer is self.original:
+        elif self.start.optimizer is None or self.is_original(self.optimizer):
             self._take(visit)
 
     def _take(self, visit: Visit) -> None:
@@ -291,6 +318,7 @@ class Rounds(Watch):
             with unseen():
                 self._visit()
         self._settle()
+        self._modes()
         if self.original is None:
             self._unused(run)
         if run.error is not None:
@@ -299,11 +327,17 @@ class Rounds(Watch):
         if self.idle is not None and not self.capture.batches:
             self._take(self.idle)
 
+    def _modes(self) -> None:
+        """Of several models the modes of the patient's count."""
+        form = self.capture.form
+        key = id(form.called) if isinstance(form, Called) else next(iter(self.began)) if len(self.began) == 1 else 0
+        self.loop.training, self.loop.evaluating = self.training.get(key, {}), self.evaluating.get(key, {})
+
     def _unused(self, run: Run) -> None:
         """An optimizer that took no step: the script's that holds the model's parameters, if one does."""
         cells = {id(p) for module, _ in self.began.values() for p in module.parameters()}
         for held in (value for scope in run.scopes for value in scope.values()):
-            if isinstance(held, Optimizer) and not cells.isdisjoint(map(id, _held_by(held))):
+            if isinstance(held, Optimizer) and not cells.isdisjoint(map(id, held_by(held))):
                 self.start.optimizer = self.start.of(held)
                 return
 
@@ -312,11 +346,11 @@ class Rounds(Watch):
         trace, found, ours = error.__traceback__, None, False
         while trace is not None:
             if not is_users(trace.tb_frame.f_code.co_filename):
-                found, ours = found or _called_function(trace.tb_frame), True
+                found, ours = found or called_function(trace.tb_frame), True
             trace = trace.tb_next
         if not ours or self.back or not isinstance(error, FAILURES):
             return
-        root = _backward_of(error)
+        root = backward_of(error)
         if root is not None:
             if not self.capture.batches:
                 self._take(Visit(self.tape, root.node, self.calls))
@@ -351,39 +385,3 @@ class Rounds(Watch):
 def rests(number: int) -> bool:
     """Whether the step after so many is not watched closely."""
     return number >= CLOSELY and bool(number % EVERY)
-
-
-def _held_by(optimizer: Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def _backward_of(error: BaseException) -> Tensor | None:
-    """The tensor whose backward pass raised an error."""
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code is backward.__code__:
-            found = flatten(trace.tb_frame.f_locals["tensors"])
-            return found[0] if len(found) == 1 else None
-        trace = trace.tb_next
-    return None
-
-
-FUNCTIONS: dict[Any, Any] = {}
-"""The functions of `nn.functional` by their code."""
-
-
-def _called_function(frame: FrameType | None) -> Call | None:
-    """The call of one of the functions that a user's code made, in or under this frame."""
-    if not FUNCTIONS:
-        for made in vars(nn.functional).values():
-            inner = getattr(made, "__wrapped__", made)
-            if hasattr(inner, "__code__"):
-                FUNCTIONS[inner.__code__] = made
-    inside: FrameType | None = None
-    while frame is not None and not is_users(frame.f_code.co_filename):
-        inside, frame = frame, frame.f_back
-    if inside is None or inside.f_code not in FUNCTIONS:
-        return None
-    code = inside.f_code
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return Call(FUNCTIONS[code], (), {name: inside.f_locals[name] for name in names if name in inside.f_locals})

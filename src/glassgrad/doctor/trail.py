@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..explain.script import Run
-from ..optim import SGD, Optimizer
+from ..optim import SGD
 from ..tensor import Tensor
 from .capture import Called
 from .landscape import Landscape, landscape
-from .patient import Patient
+from .patient import Patient, held_by
 from .rounds import Rounds
 from .script import patient_of
 
@@ -80,12 +80,12 @@ class Trailed(Rounds):
 
     def stepping(self, optimizer: Any) -> None:
         super().stepping(optimizer)
-        if self.original is not None and optimizer is self.original:
-            self.trail.take(_cells(self.original))
+        if self.original is not None and self.originals[-1] is optimizer:
+            self.trail.take(held_by(self.original))
 
     def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
         taken, steps = self.trail.taken, self.loop.steps
-        before = [row(_cells(self.original))] if self.original is not None and self.trail.due else []
+        before = [row(held_by(self.original))] if self.original is not None and self.trail.due else []
         found = super().runs(compiled, args, kwargs)
         if self.loop.steps > steps and self.trail.taken == taken:  # as compiled code, which tells of no optimizer
             self.trail.take(before)
@@ -118,16 +118,12 @@ class Trailed(Rounds):
         if self.original is None and self.capture.form is not None:
             patient.optimizer = SGD(self.capture.form.cells, lr=self.capture.rate)
             self.trail.taken = self.loop.backwards
-        self.trail.end(_cells(self.original) if self.original is not None else self.last)
+        self.trail.end(held_by(self.original) if self.original is not None else self.last)
         size = sum(cell.numel() for cell in patient.parameters)
         whole = [k for k, each in enumerate(self.trail.path) if len(each) == size]  # parameters may join later
         if not whole:
             return patient, [row(patient.parameters)], [0]
         return patient, [self.trail.path[k] for k in whole], [self.trail.steps[k] for k in whole]
-
-
-def _cells(optimizer: Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 def surveyed(run: Run, **options: Any) -> Landscape:

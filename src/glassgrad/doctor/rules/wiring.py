@@ -22,7 +22,10 @@ LEARNS = ("too low a rate", "no overfitting of one batch", "flat place")
 def outside(probe: Probe) -> Iterator[Suspicion]:
     """The model has parameters that want a gradient and that no group of the optimizer holds."""
     held = {id(p) for p in probe.patient.parameters}
-    names = [n for n, p in probe.patient.model.named_parameters() if p.requires_grad and id(p) not in held]
+    loop = probe.patient.loop
+    moving = {n for moment in loop.moments.values() for n, each in moment.items() if each.moved} if loop else set()
+    outside = [n for n, p in probe.patient.model.named_parameters() if p.requires_grad and id(p) not in held]
+    names = [name for name in outside if name not in moving]  # another optimizer may hold what moves
     if not names:
         return
 
@@ -50,7 +53,7 @@ def without(probe: Probe) -> Iterator[Suspicion]:
     yield from _missing(probe, ("cut", "not reached"), "gets no gradient", "")
 
 
-@rule("zero gradient", explains=LEARNS)
+@rule("zero gradient", explains=(*LEARNS, "saturated activations"))
 def zero(probe: Probe) -> Iterator[Suspicion]:
     """Parameters whose gradient is 0 in every entry, and the operation that made it so."""
     yield from _missing(probe, ("zero",), "has a gradient of zeros", "")
@@ -62,7 +65,7 @@ def unused(probe: Probe) -> Iterator[Suspicion]:
     yield from _missing(probe, ("unused",), "is never used", NOTE)
 
 
-@rule("frozen parameters")
+@rule("frozen parameters", explains=("no overfitting of one batch",))
 def frozen(probe: Probe) -> Iterator[Suspicion]:
     """Parameters that the optimizer holds and that do not want a gradient."""
     held = {id(p) for p in probe.patient.parameters}
