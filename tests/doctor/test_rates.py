@@ -13,7 +13,7 @@ from glassgrad.doctor.patient import Patient
 from glassgrad.doctor.ranges import range_test
 
 STEPS = 40
-PAIRS = [(net, rule) for net in NETS for rule in RULES]
+PAIRS = [("mlp", rule) for rule in RULES] + [("cnn", "momentum"), ("lstm", "adam"), ("transformer", "adam")]
 SOME = [("mlp", "sgd"), ("cnn", "momentum"), ("lstm", "adam"), ("transformer", "adam")]
 HIGH, LOW = 1e3, 1e-4
 
