@@ -68,7 +68,7 @@ STYLES = {
     "lbfgs": script(
         MSE,
         change=[
-            ("SGD", "LBFGS"), (MOMENTUM, ""), PLAIN, (STEP, "        return loss\n      opt.step(closure)"),
+            ("range(3)", "range(1)"), ("SGD", "LBFGS"), (MOMENTUM, ""), PLAIN, (STEP, "        return loss\n      opt.step(closure)"),
             ("        opt.zero_grad()", "      def closure():\n        opt.zero_grad()"),
         ],
     ),
