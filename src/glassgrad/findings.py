@@ -85,6 +85,8 @@ class Examination:
     """Of the training loop itself, if that was watched: at each backward pass."""
     looked_for: tuple[str, ...] = ()
     """The faults that were looked for, in this order."""
+    left_out: tuple[str, ...] = ()
+    """Those that could not be looked for, each with the error that the model or the loss raised when it was asked."""
     stopped: str = ""
     """The error that the step or the script ended with."""
     sources: dict[str, str] = field(default_factory=dict)

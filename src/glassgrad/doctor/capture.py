@@ -7,8 +7,7 @@ predictions, the whole step run again from its parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,32 +22,11 @@ from ..graph import Node
 from ..nn import Module
 from ..optim import SGD, Optimizer
 from ..tensor import Tensor, wrap
+from .calls import Call, has_parameters, own
+from .copies import Copies
 from .loop import Loop
-from .patient import Batch, Ending, Loss, Patient
+from .patient import Batch, Ending, Loss, Patient, with_rates
 from .replayed import Replay, leading
-
-
-@dataclass
-class Call:
-    """A call that a user's own code made: of a module or of one of the functions."""
-
-    of: Callable[..., Any]
-    args: tuple[Any, ...]
-    named: dict[str, Any]
-    result: Any = None
-
-    def by_key(self) -> dict[Any, Any]:
-        """What it was given, by place or by name."""
-        return {**dict(enumerate(self.args)), **self.named}
-
-    def takes(self, what: Any) -> bool:
-        return any(value is what for value in self.by_key().values())
-
-    def batch(self, targets: Any) -> Batch:
-        """Copies of what it was given, which the user may change in place later, and of targets."""
-        made = Batch((*map(own, self.args), targets))
-        made.named = {name: own(value) for name, value in self.named.items()}
-        return made
 
 
 @dataclass
@@ -74,7 +52,7 @@ class Start:
 
     def of(self, what: Any) -> Any:
         """The copy of a module, an optimizer or a parameter: made now, if there is none yet."""
-        return deepcopy(what, self.memo)
+        return Copies(self.memo).of(what)
 
     def put(self, what: Any, made: Tensor) -> Tensor:
         """Have something for the copy; what it is one of has to stay, so that nothing else gets its identity."""
@@ -118,6 +96,9 @@ class Replayed(Ending):
 
     def __init__(self, replay: Replay, outputs: int, answer: int | None, other: Tensor | None = None) -> None:
         self.replay, self.outputs, self.answer, self.other = replay, outputs, answer, other
+        rows = () if answer is None else replay.fixed[answer].shape[:1]
+        beside = [node.value for place, node in replay.fixed.items() if place != answer and node.shape[:1] == rows]
+        self.weighed = any(_tells_rows_apart(value) for value in beside if rows)
 
     @property
     def answers(self) -> Tensor | None:  # type: ignore[override]
@@ -137,7 +118,7 @@ class Recorded(Module):
     """Whole recorded steps as a module: maps one of them to its loss."""
 
     def forward(self, step: Whole) -> Tensor:
-        held = dict(self.named_parameters())
+        held: dict[str, Any] = dict(self._parameters)
         return step.replay.run([], {place: held[name] for place, name in step.names.items()})
 
 
@@ -182,7 +163,7 @@ class Capture:
         """The patient as it was before its first step; None if there was no step."""
         if self.form is None or not self.batches:
             return None
-        rule = self.start.optimizer or SGD(self.form.cells, lr=self.rate)
+        rule = with_rates(self.start.optimizer or SGD(self.form.cells, lr=self.rate))
         made = Patient(self.form.model, self.form.loss, rule, self.batches, clip_norm=clip_norm, loop=loop)
         if self.start.seed is not None:
             made.seed = self.start.seed
@@ -192,8 +173,9 @@ class Capture:
         """The patient as its training left it."""
         if not isinstance(self.form, Called):
             return None
-        model, rule = deepcopy((self.form.called, optimizer))
-        return replace(before, model=model, optimizer=rule, loop=None, seed=fn.get_rng_state())
+        copies = Copies()
+        model, rule = copies.of(self.form.called), copies.of(optimizer)
+        return replace(before, model=model, optimizer=with_rates(rule), loop=None, seed=fn.get_rng_state())
 
     def failed(self, calls: list[Call]) -> None:
         """A step that raised an error comes first, of those before it only what is of its form: its model, and its
@@ -259,6 +241,8 @@ class Wholly:
         self.start = start
         self.model = Recorded()
         self.loss: Loss = same
+        self.names: dict[int, str] = {}
+        """Of each parameter that joined, by its identity: a step may know it under another name than the one before."""
 
     @property
     def cells(self) -> list[Tensor]:
@@ -271,10 +255,18 @@ class Wholly:
             cell = None if node.cell is None else node.cell()
             if not node.requires_grad or cell is None:
                 continue
-            name = names[place] = visit.tape.records[node].name or visit.tape.symbols.text(node)
-            if name not in self.model._parameters:
-                self.model._parameters[name] = _copied(self.start, cell, visit.tape.value(node))  # type: ignore[assignment]
+            if id(cell) not in self.names:
+                name = self._free(visit.tape.records[node].name or visit.tape.symbols.text(node))
+                made = _copied(self.start, cell, visit.tape.value(node))
+                self.names[id(cell)], self.model._parameters[name] = name, made  # type: ignore[assignment]
+            names[place] = self.names[id(cell)]
         return Batch((Whole(replay, names), None))
+
+    def _free(self, name: str) -> str:
+        """The name, or for one that is taken another."""
+        taken = self.model._parameters
+        others = (f"{name} {number}" for number in itertools.count(2))
+        return next(each for each in itertools.chain([name], others) if each not in taken)
 
 
 def main_call(visit: Visit) -> Call | None:
@@ -301,6 +293,13 @@ def _ending(visit: Visit, main: Call) -> Replayed | None:
     answer = _before(visit.tape, fits[0], predictions)
     replay = Replay(visit.tape, outputs, visit.root, answer)
     return Replayed(replay, len(outputs), next(place for place, node in replay.leaves.items() if node is answer))
+
+
+def _tells_rows_apart(value: Any) -> bool:
+    """Whether some numbers are others for other rows, and not only those of the rows."""
+    flat = np.asarray(value).reshape(len(value), -1)
+    counted = flat.shape[1] == 1 and np.array_equal(flat[:, 0], np.arange(len(flat)))
+    return len(flat) > 1 and not counted and bool(np.any(flat != flat[:1]))
 
 
 def _before(tape: Tape, node: Node, predictions: Node) -> Node:
@@ -363,18 +362,3 @@ def _rate(visit: Visit) -> float:
         if size and moved.shape == slope.shape:
             return max(float(-(moved * slope).sum() / size), 0.0)
     return 0.0
-
-
-def has_parameters(module: Module) -> bool:
-    return any(True for _ in module.parameters())
-
-
-def own(given: Any) -> Any:
-    """The same data in memory of its own."""
-    if isinstance(given, Tensor):
-        return wrap(leaf(np.array(given.detach().numpy()), False))
-    if isinstance(given, (list, tuple)) and type(given) in (list, tuple):
-        return type(given)(map(own, given))
-    if type(given) is dict:
-        return {key: own(value) for key, value in given.items()}
-    return given

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, GlassgradError
+from ..dispatch import enable_grad
+from ..engine.trace import flatten
+from ..errors import ArgumentError, is_users
 from ..explain.script import Run
 from ..findings import FAULT, Examination, Finding
 from ..nn import Module
 from ..optim import SGD, Optimizer
+from ..tensor import Tensor
 from ..view import json
 from . import rules as _rules  # noqa: F401 - declares them
-from .patient import Loss, Patient
-from .probe import Probe
+from .calls import own
+from .patient import Batch, Loss, Patient, with_rates
+from .probe import FAILURES, Probe
 from .reporting import report_of
 from .rule import RULES, Remedy, Rule, Suspicion
 from .trial import tried
+
+STRICT = False
+"""Whether a rule that fails by an error of the doctor's own code raises it, as it does in tests."""
 
 
 @dataclass
@@ -77,7 +85,8 @@ class Diagnosis:
 def check(
     model: Module, loss_fn: Loss, batch: Sequence[Any], *, optimizer: Optimizer | None = None, steps: int | None = None
 ) -> Diagnosis:
-    """Examine a model on one batch, or on several: nothing of yours is changed, all steps are taken on copies.
+    """Examine a model on one batch, or on several: nothing of yours is changed, all steps are taken on copies. Of what
+    the loss sees of the model it is given the copy's, and your hooks are not called.
 
     Args:
         model: maps the batch's inputs to predictions. It is examined in the mode that it is in.
@@ -89,14 +98,25 @@ def check(
     Returns:
         The findings, each with the numbers it was told by, its cause, and a remedy that was tried.
     """
-    batches = batch if isinstance(batch, list) else [batch]
+    several = isinstance(batch, list) and not any(isinstance(each, Tensor) for each in batch)
+    batches = list(batch) if several else [batch]
     if not batches or any(len(each) < 2 for each in batches):
         raise ArgumentError("a batch has inputs and targets", got=f"{len(batches)} batches", fix="pass (x, y)")
+    if any(tensor.ndim and not len(tensor) for tensor in flatten(batches)):
+        raise ArgumentError("a batch has rows", got="one with none", fix="leave empty batches out")
     rule = optimizer if optimizer is not None else SGD(model.parameters(), lr=0.01)
-    patient = Patient(model, loss_fn, rule, batches)
-    return diagnosis(patient, steps)
+    return diagnosis(Patient(model, loss_fn, with_rates(rule), [_own(each) for each in batches]), steps)
 
 
+def _own(batch: Sequence[Any]) -> Batch:
+    """A batch in memory of its own; an input that is to be differentiated by stays one."""
+    made = Batch(own(tuple(batch)))
+    for new, old in zip(flatten(list(made)), flatten(list(batch)), strict=True):
+        new.requires_grad_(old.requires_grad)
+    return made
+
+
+@enable_grad()
 def diagnosis(patient: Patient, steps: int | None = None, *, lenient: bool = False) -> Diagnosis:
     """What the rules find; what follows from something found already is left out. A step that fails in a way that no
     rule knows raises its error, unless ``lenient``.
@@ -138,12 +158,24 @@ def said(made: Diagnosis, fault: str, suspicion: Suspicion, probe: Probe) -> boo
 
 
 def _looked(rule: Rule, probe: Probe) -> list[Suspicion]:
-    """What a rule says; nothing where it comes upon a step that fails, of a later batch than the first."""
+    """What a rule says; nothing where it comes upon a step that fails, of a later batch than the first, or upon the
+    user's code that refuses what it is asked, and trains well."""
     try:
         return list(rule.looks(probe))
-    except GlassgradError as error:
-        probe.error = probe.error or error
+    except FAILURES as error:
+        if probe.fails:
+            probe.error = probe.error or error
+        elif STRICT and not _is_users(error):
+            raise
+        else:
+            probe.left_out[rule.fault] = error
         return []
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether an error is of code that the user wrote, or of what that has called."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(is_users(file) and "site-packages" not in file for file in files)
 
 
 def _finding(fault: str, s: Suspicion, remedy: Remedy | None, proof: Any) -> Finding:

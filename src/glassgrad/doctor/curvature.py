@@ -17,6 +17,13 @@ from .patient import Patient, drawing
 from .probe import norm
 
 Product = Callable[[Any], Any]
+ROOM, LEAST = 4e8, 6
+"""Bytes for the basis of Lanczos; with fewer vectors than so many the ends of a spectrum are not worth looking at."""
+
+
+def fitting(size: int) -> int:
+    """How many vectors of float64 there is room for."""
+    return int(ROOM / (8 * max(1, size)))
 
 
 def hessian_of(patient: Patient, batch: Sequence[Any] | None = None) -> tuple[Product, Any]:
@@ -76,16 +83,18 @@ def lanczos(times: Product, size: int, steps: int = 40, seed: int = 0) -> Ritz:
     C. Lanczos (1950); G. Golub and C. Van Loan, "Matrix Computations", section 10.1. The weights are those of the
     density of the spectrum that a random vector sees (Ghorbani, Krishnan and Xiao, 2019).
     """
+    steps = max(1, min(steps, size, fitting(size)))
     random = np.random.default_rng(seed)
     q = random.standard_normal(size)
     basis, diagonal, beside = [q / norm(q)], [], []
-    for _ in range(min(steps, size)):
-        w = times(basis[-1])
+    for _ in range(steps):
+        w = np.array(times(basis[-1]), np.float64)
         diagonal.append(float(w @ basis[-1]))
         for _ in range(2):
-            w = w - sum((w @ each) * each for each in basis)
+            for each in basis:
+                w -= (w @ each) * each
         length = norm(w)
-        if length < 1e-10 * max(1e-300, *map(abs, diagonal)) or len(basis) == min(steps, size):
+        if length < 1e-10 * max(1e-300, *map(abs, diagonal)) or len(basis) == steps:
             break
         beside.append(length)
         basis.append(w / length)
@@ -107,9 +116,10 @@ def headroom(patient: Patient, steps: int = 20) -> float | None:
     On a curvature of h plain descent converges below a rate of 2 / h; with momentum m and dampening d below
     2 (1 + m) / ((1 - d) h), with Nesterov's momentum below 2 (1 + m) / ((1 + 2 m) h): where the roots of its recurrence
     leave the unit circle. With a rate for each group h is the largest eigenvalue of R^(1/2) H R^(1/2), which has the
-    rates on the diagonal of R. None for rules that are no gradient descent, and where no curvature is positive.
+    rates on the diagonal of R. None for rules that are no gradient descent, where no curvature is positive, and for
+    more parameters than there is room for.
     """
-    if type(patient.optimizer) is not SGD:
+    if type(patient.optimizer) is not SGD or fitting(sum(p.numel() for p in patient.parameters)) < LEAST:
         return None
     one = patient.copy()
     try:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..autograd import grad
 from ..surface import FLAT, MINIMUM, SADDLE, SLOPE, VALLEY, Spectrum
-from .curvature import Product, Ritz, hessian_of, lanczos
+from .curvature import Product, Ritz, fitting, hessian_of, lanczos
 from .patient import Patient, drawing
 from .probe import norm
 
@@ -19,8 +19,6 @@ WHOLE = 256
 """Up to so many weights the whole Hessian is built, row by row, if there is time: every eigenvalue is known then."""
 STEPS, VECTORS = (6, 80), (1, 8)
 """Steps of Lanczos and random vectors: at least and at most; otherwise what there is time for."""
-ROOM = 4e8
-"""Bytes for the basis of Lanczos."""
 OUTLYING = 3.0
 """An outlier is so many times as large as the root mean square of all eigenvalues. Random symmetric matrices end at 2
 (Wigner), covariances of as many random samples as there are dimensions at 2.83 (Marchenko and Pastur)."""
@@ -100,7 +98,7 @@ def _sampled(times: Product, size: int, noise: float, products: float, seed: int
 
     Ghorbani, Krishnan and Xiao, "An Investigation into Neural Net Optimization via Hessian Eigenvalue Density" (2019).
     """
-    steps = int(np.clip(min(products / 2, ROOM / (8 * size)), *STEPS))
+    steps = int(np.clip(min(products / 2, fitting(size)), *STEPS))
     vectors = int(np.clip(products / steps, *VECTORS))
     runs: list[Ritz] = []
     lowest, least = np.inf, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import functions as fn
 from ..autograd import grad
-from ..errors import GlassgradError
 from ..tensor import Tensor
 from .patient import Batch, Patient, answered, answers, drawing
+from .probe import FAILURES
 
 PARTS = 16
 """Into how many parts a batch is split at most, and how many batches are looked at."""
@@ -65,24 +65,50 @@ def merged(batches: Sequence[Sequence[Any]]) -> Batch:
     return Batch((*inputs, answered(batches[0][-1], targets)))
 
 
-def gradients(patient: Patient, batches: Sequence[Sequence[Any]]) -> Any:
-    """The gradient of each batch at the same weights, a row each: (batches, parameters)."""
+def gradients(patient: Patient, batches: Sequence[Sequence[Any]]) -> Iterator[Any]:
+    """The gradient of each batch at the same weights, by all parameters in one row."""
     one = patient.copy()
     cells = [p for p in one.parameters if p.requires_grad]
-    found = []
     for batch in batches:
         with drawing(one.seed):
             slopes = grad(one.value(batch), cells, allow_unused=True)
-        found.append(np.concatenate([np.zeros(p.numel()) if g is None else g.numpy().ravel() for p, g in zip(
-            cells, slopes, strict=True)]))  # fmt: skip
-    return np.array(found, np.float64)
+        yield np.concatenate([np.zeros(p.numel()) if g is None else g.numpy().ravel() for p, g in zip(
+            cells, slopes, strict=True)])  # fmt: skip
 
 
-def noise_of(slopes: Any, rows: int) -> Noise:
+@dataclass
+class Sums:
+    """What is kept of some rows, of which each may be as long as a net is large: never two of them at once."""
+
+    first: Any
+    """The first row. Sums are of what the others are apart from it, so that no digits are lost."""
+    total: Any
+    apart: float
+    """The sum of the squares of those."""
+    squares: float
+    """The sum of the squares of the rows themselves."""
+    count: int
+
+    @classmethod
+    def of(cls, rows: Iterable[Any]) -> Sums:
+        found: Sums | None = None
+        for row in (np.asarray(each, np.float64) for each in rows):
+            found = found or cls(row, np.zeros_like(row), 0.0, 0.0, 0)
+            away = row - found.first
+            found.total += away
+            found.apart += float(away @ away)
+            found.squares += float(row @ row)
+            found.count += 1
+        assert found is not None
+        return found
+
+
+def noise_of(slopes: Iterable[Any], rows: int) -> Noise:
     """The noise of gradients of parts of so many rows each: unbiased, by the sizes of single ones and of their mean."""
-    count = len(slopes)
-    mean = slopes.mean(0)
-    variance = float(np.sum((slopes - mean) ** 2)) / (count - 1)
+    seen = Sums.of(slopes)
+    count, away = seen.count, seen.total / seen.count
+    mean = seen.first + away
+    variance = max(seen.apart - count * float(away @ away), 0.0) / (count - 1)
     return Noise(float(mean @ mean) - variance / count, variance * rows)
 
 
@@ -98,5 +124,5 @@ def measured(patient: Patient) -> tuple[Noise, int] | None:
         return None
     try:
         return noise_of(gradients(patient, parts), rows_of(parts[0]) or 1), rows
-    except (GlassgradError, ValueError, RuntimeError):
+    except FAILURES:
         return None

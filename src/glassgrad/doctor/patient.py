@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,7 @@ from ..nn import Module
 from ..nn.utils import clip_grad_norm_
 from ..optim import LBFGS, Optimizer
 from ..tensor import Tensor
+from .copies import Copies, fresh, without_hooks
 from .loop import Loop
 
 Loss = Callable[[Any, Any], Tensor]
@@ -29,6 +31,13 @@ class Batch(tuple[Any, ...]):
 
     named: Mapping[str, Any] = MappingProxyType({})
 
+    @classmethod
+    def like(cls, old: Sequence[Any], parts: Iterable[Any]) -> Batch:
+        """Other inputs and targets, with what an old batch gives by name."""
+        made = cls(parts)
+        made.named = old.named if isinstance(old, Batch) else made.named
+        return made
+
 
 class Ending:
     """Targets that know their loss: the part of a recorded step from the predictions to the loss, run again.
@@ -38,6 +47,8 @@ class Ending:
 
     answers: Tensor | None
     """The targets themselves, if one tensor of the part is those."""
+    weighed: bool = False
+    """Whether the part has other numbers for each row beside them: weights, advantages, which action was taken."""
 
     def __call__(self, predictions: Any) -> Tensor:
         raise NotImplementedError
@@ -89,22 +100,24 @@ class Patient:
 
     def copy(self) -> Patient:
         """Another patient with the same numbers; what its parts share they share there, too."""
-        model, loss, optimizer = deepcopy((self.model, self.loss, self.optimizer))
-        return replace(self, model=model, loss=loss, optimizer=optimizer, after=None, broken=None)
+        copies = Copies()
+        model, loss, optimizer = (copies.of(each) for each in (self.model, self.loss, self.optimizer))
+        return replace(self, model=without_hooks(model), loss=loss, optimizer=optimizer, after=None, broken=None)
 
     @property
     def parameters(self) -> list[Tensor]:
         """What the optimizer changes."""
-        return [p for group in self.optimizer.param_groups for p in group["params"]]
+        return held_by(self.optimizer)
 
     def predict(self, batch: Sequence[Any]) -> Any:
         """What the model says of a batch."""
         *inputs, _ = batch
-        return self.model(*inputs, **(batch.named if isinstance(batch, Batch) else {}))
+        named = batch.named if isinstance(batch, Batch) else {}
+        return self.model(*map(fresh, inputs), **{name: fresh(value) for name, value in named.items()})
 
     def value(self, batch: Sequence[Any]) -> Tensor:
         """The loss of a batch. Raises ShapeError where it is no single number."""
-        found: Any = self.loss(self.predict(batch), batch[-1])
+        found: Any = self.loss(self.predict(batch), fresh(batch[-1]))
         if not isinstance(found, Tensor) or found.numel() != 1:
             got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
             raise ShapeError("a loss is one number", got=got, fix="take its mean: loss.mean()")
@@ -165,15 +178,38 @@ class Patient:
     def rated(self, number: int) -> Iterator[None]:
         """The rate that the schedule has for a step."""
         groups = self.optimizer.param_groups
-        whole = [group["lr"] for group in groups]
+        whole = [group["lr"] for group in groups] if self.rates else []
         factor = self.rates[min(number, len(self.rates) - 1)] if self.rates else 1.0
-        for group, rate in zip(groups, whole, strict=True):
-            group["lr"] = rate * factor if self.rates else rate
+        for group, rate in zip(groups, whole, strict=False):
+            group["lr"] = rate * factor
         try:
             yield
         finally:
-            for group, rate in zip(groups, whole, strict=True):
+            for group, rate in zip(groups, whole, strict=False):
                 group["lr"] = rate
+
+
+def held_by(optimizer: Optimizer) -> list[Tensor]:
+    """The parameters of an optimizer, group after group."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def put_in_place(patient: Patient, path: str, new: Module) -> None:
+    """A module in place of that at a path, for the optimizer, too."""
+    old, (owner, _, child) = patient.model.get_submodule(path), path.rpartition(".")
+    setattr(patient.model.get_submodule(owner), child, new)
+    swaps = {id(a): b for a, b in zip(old.parameters(), new.parameters(), strict=True)}
+    for group in patient.optimizer.param_groups:
+        group["params"] = [swaps.get(id(p), p) for p in group["params"]]
+
+
+def with_rates(optimizer: Optimizer) -> Optimizer:
+    """The optimizer itself; for one that knows no rate another with a rate of 0, which it does not use."""
+    if all("lr" in group for group in optimizer.param_groups):
+        return optimizer
+    other = copy(optimizer)
+    other.param_groups = [{"lr": 0.0, **group} for group in optimizer.param_groups]
+    return other
 
 
 def takes_closure(optimizer: Optimizer) -> bool:
@@ -183,10 +219,13 @@ def takes_closure(optimizer: Optimizer) -> bool:
 
 @contextmanager
 def drawing(seed: Tensor) -> Iterator[None]:
-    """Random numbers from this state on; afterwards the default generator is where it was."""
-    outer = fn.get_rng_state()
+    """Random numbers from this state on; afterwards the default generator is where it was, as are those of numpy and of
+    Python, which a model may draw from as well."""
+    outer, others, pythons = fn.get_rng_state(), np.random.get_state(), random.getstate()
     fn.set_rng_state(seed)
     try:
         yield
     finally:
         fn.set_rng_state(outer)
+        np.random.set_state(others)
+        random.setstate(pythons)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GlassgradError
 from ..explain.tape import Tape, record
 from ..findings import Place
 from ..graph import Node
@@ -25,11 +24,11 @@ from .trouble import Trouble, trouble_of
 
 LEAST, MOST, SECONDS = 30, 400, 1.0
 """How many steps a trial has: at least, at most, and otherwise about as many as there are in these seconds."""
-NODE, ENTRY, OPERATION = 5e-6, 2e-9, 2e-11
+NODE, ENTRY, OPERATION = 5e-6, 2e-9, 1e-10
 """Seconds for a node, an entry of its value and a floating-point operation, about. Counted and not measured, so
 that a diagnosis is the same on every machine, and beside other work."""
-FAILURES = (GlassgradError, ValueError, IndexError, RuntimeError, TypeError)
-"""What a step raises that cannot be taken."""
+FAILURES = (Exception,)
+"""What a step raises that cannot be taken: a loss and a model are the user's code, and may raise anything."""
 WILD = 10.0
 """By what factor the size of weights grows where steps run away."""
 FLAT = 0.01
@@ -80,6 +79,8 @@ class Probe:
         self.patient, self._steps = patient, steps
         self.error: Exception | None = None
         """What the step raised."""
+        self.left_out: dict[str, Exception] = {}
+        """By the fault of a rule that could not look, why not."""
         self.number = 0
         """How many steps of training the patient has taken."""
 

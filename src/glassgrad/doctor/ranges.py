@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..errors import GlassgradError
 from .courses import Standing, standing, steady
 from .patient import Patient
+from .probe import FAILURES
 
 SHORT = 30
 """The steps of a short trial, at most; a third of a whole one's where those are few."""
@@ -71,7 +71,7 @@ def range_test(patient: Patient, factors: Iterable[float], steps: int, start: St
         try:
             good = steady(other.train(count), len(patient.batches), start.scatter)
             ends[factor] = standing(other, 1).mean if good else math.inf
-        except (GlassgradError, ArithmeticError):
+        except FAILURES:
             ends[factor] = math.inf
         if not math.isfinite(ends[factor]):
             ends[factor] = math.inf

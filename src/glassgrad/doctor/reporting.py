@@ -22,9 +22,10 @@ def report_of(probe: Probe, findings: Sequence[Finding], looked_for: Sequence[st
         operations=len(probe.sites),
         batches=len(patient.batches),
         steps=0 if probe.failed else probe.steps,
-        losses=() if probe.failed else tuple(probe.losses),
+        losses=() if probe.fails else tuple(probe.losses),
         watched=tuple(loop.losses) if loop is not None else (),
-        looked_for=tuple(looked_for),
+        looked_for=tuple(fault for fault in looked_for if fault not in probe.left_out),
+        left_out=tuple(f"{fault} ({_words(error).partition(chr(10))[0]})" for fault, error in probe.left_out.items()),
         stopped=stopped.partition("\n")[0],
     )
     return with_findings(made, findings)

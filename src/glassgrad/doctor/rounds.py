@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ class Rounds(Watch):
         """The optimizer that the patient's is a copy of."""
         self.rates: list[float] = []
         """Of the first group of that, step for step."""
-        self.used: dict[int, tuple[Tensor, Tensor]] = {}
+        self.used: dict[int, tuple[Tensor, weakref.ref[Tensor]]] = {}
         """The gradients that a step has used, each with its parameter, by that one's identity."""
         self.training: dict[int, dict[str, Seen]] = {}
         self.evaluating: dict[int, dict[str, Seen]] = {}
@@ -208,8 +209,9 @@ class Rounds(Watch):
         if not math.isfinite(value) and self.broken is None:
             self.broken = loop.backwards, None if self.resting else self.tape
         place = Place(line=line_of(here(2)))
-        for key, (cell, grad) in self.used.items():
-            if cell._grad is not grad or not np.any(grad.node.value):
+        for key, (cell, held) in self.used.items():
+            grad = held()
+            if grad is None or cell._grad is not grad or not np.any(grad.node.value):
                 self.added.pop(key, None)
             elif key not in self.added:  # no fault until a step uses the sum
                 self.added[key] = grad, place
@@ -233,7 +235,7 @@ class Rounds(Watch):
             self.doubt = optimizer, Place(line=line_of(here(2)))
         elif self.back and self.passes == 1 and not self.resting:
             self._clipped({key: grad for key, (_, grad) in grads.items()})
-        self.used.update(grads)
+        self.used.update((key, (cell, weakref.ref(grad))) for key, (cell, grad) in grads.items())
         self.passes = 0
 
     def is_original(self, optimizer: Any) -> bool:

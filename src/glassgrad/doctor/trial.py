@@ -6,11 +6,10 @@ import math
 
 import numpy as np
 
-from ..errors import GlassgradError
 from ..findings import Proof
 from .courses import level, steady, window
 from .patient import Patient
-from .probe import Probe
+from .probe import FAILURES, Probe
 from .rule import Remedy
 
 LEAST, DONE = 0.05, 1e-4
@@ -36,7 +35,7 @@ def tried(probe: Probe, remedy: Remedy) -> Proof:
             before = plain.train(probe.steps)
             end, new = remedy.measure(plain), remedy.measure(treated)
             holds = _clearly(end, new)
-    except (GlassgradError, ArithmeticError, ValueError, AttributeError, TypeError) as error:
+    except FAILURES as error:
         said = f"the steps with it failed: {error.args[0] if error.args else type(error).__name__}"
         return Proof(remedy.measured, () if probe.fails else tuple(probe.losses), (), False, said)
     said = f"{remedy.measured} after {probe.steps} steps: {end:.4g} as it was, {new:.4g} with the remedy"

@@ -47,7 +47,8 @@ def examined(report: Examination) -> str:
         parts.append(f"a training loop of {count(len(report.watched), 'backward pass', 'backward passes')}")
     went = report.watched or report.losses
     course = f" The loss went {ends(went)}." if went else ""
-    return f"Examined: {', '.join(parts)}.{course}" if parts else course.strip()
+    refused = f" Left out, as an error was raised: {'; '.join(report.left_out)}." if report.left_out else ""
+    return f"Examined: {', '.join(parts)}.{course}{refused}" if parts else f"{course}{refused}".strip()
 
 
 def place(where: Place) -> str:

@@ -12,12 +12,11 @@ import numpy as np
 
 from ... import functions as fn
 from ...dispatch import no_grad
-from ...errors import GlassgradError
 from ...tensor import Tensor
 from ..patient import Patient, answered, answers, drawing
-from ..probe import Probe, Site
+from ..probe import FAILURES, Probe, Site
 
-REFUSALS = (GlassgradError, ValueError, RuntimeError, IndexError, TypeError)
+REFUSALS = FAILURES
 SURE = 50.0
 """A score so high that its probability is 1 in every dtype but the largest, and whose exponential is still a number."""
 

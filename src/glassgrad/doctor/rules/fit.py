@@ -11,15 +11,15 @@ import numpy as np
 
 from ... import functions as fn
 from ...dispatch import no_grad
-from ...errors import GlassgradError
 from ...findings import FAULT, NOTE, Place
 from ...optim import Adam
 from ...tensor import Tensor
 from ..courses import level, standing
 from ..layers import Layer, layers_of
 from ..mending import thawed, unclipped, without_decay, without_dropout
+from ..noise import rows_of
 from ..patient import Patient, answers, drawing
-from ..probe import Probe
+from ..probe import FAILURES, Probe
 from ..rule import Suspicion, rule
 from ..trial import tried
 from .asking import said
@@ -219,14 +219,14 @@ def _fitted(one: Patient, means: Any, groups: Any, lr: float) -> float:
             loss.backward()
             rule.step()
             best = min(best, loss.item())
-    except (GlassgradError, ValueError, RuntimeError, IndexError, TypeError):
+    except FAILURES:
         return math.inf
     return best
 
 
 def first_constant(probe: Probe, layers: list[Layer]) -> Place | None:
     """The first operation behind which all rows are alike, and which is given some that differ."""
-    rows, tape = len(probe.patient.batches[0][0]), probe.tape
+    rows, tape = rows_of(probe.patient.batches[0]) or 0, probe.tape
     if rows < 2 or not layers or _differs(layers[-1].site.value, rows) or len(layers[-1].site.value) % rows:
         return None
     stack, seen, found = [layers[-1].site.node], {layers[-1].site.node}, []

@@ -56,7 +56,9 @@ def asked(probe: Probe) -> Iterator[Suspicion]:
     learning.model.train()
     known.model.eval()
     answers = _said(learning), _said(known)
-    apart = sum(rms(a - b) for a, b in zip(*answers, strict=True)) / max(sum(map(rms, answers[1])), 1e-30)
+    apart = sum(rms(a - b) for a, b in zip(*answers, strict=False) if a.shape == b.shape) / max(
+        sum(map(rms, answers[1])), 1e-30
+    )
     drawn = [name for name in wrong if _draws(probe.patient.model, name)]
     why = "dropout drops, so that an input gets another answer each time" if drawn else ""
     if len(drawn) < len(wrong):
@@ -79,7 +81,8 @@ def differs(probe: Probe, *names: str) -> bool:
     for name in names:
         module = other.model.get_submodule(name)
         module.training = not module.training
-    return any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(_said(one), _said(other), strict=True))
+    a, b = _said(one), _said(other)
+    return len(a) != len(b) or any(not np.array_equal(*each, equal_nan=True) for each in zip(a, b, strict=True))
 
 
 def _trained(wrong: list[str], seen: Seen | None, remedies: tuple[Remedy, ...]) -> Suspicion:

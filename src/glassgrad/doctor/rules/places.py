@@ -10,9 +10,9 @@ import numpy as np
 
 from ...findings import Place, Proof
 from ..courses import level, standing
-from ..curvature import hessian_of, spectrum
+from ..curvature import LEAST, fitting, hessian_of, spectrum
 from ..mending import zero_biases
-from ..noise import gradients, split
+from ..noise import Sums, gradients, split
 from ..patient import Patient
 from ..probe import FAILURES, Probe, norm
 from ..ranges import rate_of
@@ -65,16 +65,18 @@ class Ground:
 
 def ground(patient: Patient) -> Ground | None:
     """Measure the gradient, its spread over the rows, and the ends of the Hessian's spectrum; None where an operation
-    has no second derivative."""
+    has no second derivative, and for more parameters than there is room for."""
+    if fitting(sum(p.numel() for p in patient.parameters)) < LEAST:
+        return None
     parts = split(patient.batches[0])
     try:
         times, gradient = hessian_of(patient)
         values, _ = spectrum(times, len(gradient), steps=60)
         loss = abs(standing(patient, 1).mean)
-        slopes = gradients(patient, parts) if parts else None
+        seen = Sums.of(gradients(patient, parts)) if parts else None
     except FAILURES:
         return None
-    spread = math.inf if slopes is None else math.sqrt(float(np.mean(np.sum(slopes**2, 1))) / len(parts))
+    spread = math.inf if seen is None else math.sqrt(seen.squares) / seen.count
     way = math.sqrt(sum(norm(p.detach().numpy()) ** 2 for p in patient.parameters)) / max(loss, 1e-12)
     return Ground(norm(gradient), spread, way, float(values[0]), float(values[-1]))
 
