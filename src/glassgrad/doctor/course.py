@@ -10,7 +10,9 @@ import numpy as np
 
 from ..findings import Place
 from .check import Diagnosis
+from .courses import over_batches
 from .loop import Loop, Moment
+from .patient import Patient
 from .probe import Probe
 from .remedies import clipping, own_rate, rate
 from .rule import RULES, Suspicion
@@ -41,7 +43,7 @@ def later(made: Diagnosis) -> Iterator[tuple[str, Suspicion]]:
         return
     levels = [float(np.median(part)) for part in np.array_split(np.asarray(loop.losses), PARTS)]
     if not found & {"diverging loss", "too high a rate"}:
-        yield from _ran_away(loop.losses, levels)
+        yield from (each for each in _ran_away(loop.losses, levels) if _lost(made.patient))
     if "weights that move wildly" not in found and levels[-1] > STUCK * levels[PARTS // 2]:
         yield from _thrown(loop, made)
 
@@ -84,8 +86,14 @@ def _ran_away(losses: Sequence[float], levels: Sequence[float]) -> Iterator[tupl
             {"loss at the start": start, "lowest loss": levels[lowest], "loss at the end": end, "steps": len(losses)},
             "what the first steps bear is too much for later ones, where the loss is steeper",
             (*(rate(f, f"a rate that falls: {f:g} of what it is, from step {turned} on") for f in LOWER), clipping()),
+            sure=False,
         ),
     )
+
+
+def _lost(patient: Patient) -> bool:
+    """Whether the net does worse than before on what it has seen first: else what it is asked has changed."""
+    return patient.after is None or not over_batches(patient.after) <= over_batches(patient)
 
 
 def _thrown(loop: Loop, made: Diagnosis) -> Iterator[tuple[str, Suspicion]]:

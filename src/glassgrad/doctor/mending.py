@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import functions as fn
 from .. import nn
 from ..dispatch import no_grad
 from ..tensor import Tensor
@@ -15,25 +16,34 @@ from .rule import Remedy
 
 
 def scaled_inputs() -> Remedy:
-    """A mean of 0 and a deviation of 1 for what goes in."""
+    """A mean of 0 and a deviation of 1 for every column of a table, every channel of images, every entry of what a
+    sequence has at each place."""
 
     def apply(patient: Patient) -> None:
-        floats = [b[0].detach().numpy() for b in patient.batches if isinstance(b[0], Tensor) and b[0].dtype.kind == "f"]
-        if len(floats) < len(patient.batches):
+        whole = inputs(patient)
+        if whole is None:
             return
-        whole = np.concatenate([each.ravel().astype(np.float64) for each in floats])
-        mean, by = float(whole.mean()), float(whole.std()) or 1.0
-        patient.batches = [_with(b, ((b[0].double() - mean) / by).to(b[0].dtype)) for b in patient.batches]
+        whole = whole.astype(np.float64)
+        kept = {2: 1, 3: 2}.get(whole.ndim, 1)
+        axes = tuple(axis for axis in range(whole.ndim) if axis != kept)
+        mean, deviation = whole.mean(axes, keepdims=True), whole.std(axes, keepdims=True)
+        by = np.where(deviation > 1e-12 * max(float(np.abs(whole).max()), 1e-300), deviation, 1.0)
+
+        def scaled(x: Tensor) -> Tensor:
+            return fn.tensor(((x.detach().numpy() - mean) / by).astype(x.numpy().dtype))
+
+        patient.batches = [Batch.like(batch, (scaled(batch[0]), *batch[1:])) for batch in patient.batches]
 
     return Remedy("standardise the inputs by mean and deviation of the training data", apply)
 
 
-def _with(batch: Sequence[Any], inputs: Tensor) -> Sequence[Any]:
-    """A batch with other inputs."""
-    made = Batch((inputs, *batch[1:]))
-    if isinstance(batch, Batch):
-        made.named = batch.named
-    return made
+def inputs(patient: Patient) -> Any:
+    """What the model is given first, of all batches, one row after another; None if those are no numbers."""
+    rows = [batch[0].detach().numpy() for batch in patient.batches if isinstance(batch[0], Tensor)]
+    if len(rows) < len(patient.batches) or len({x.shape[1:] for x in rows}) != 1 or rows[0].ndim < 2:
+        return None
+    x = np.concatenate(rows)
+    return x if x.dtype.kind == "f" and len(x) > 1 and np.all(np.isfinite(x)) else None
 
 
 def leaky(paths: Sequence[str]) -> Remedy:

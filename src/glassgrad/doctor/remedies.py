@@ -76,12 +76,10 @@ def fit_start(patient: Patient) -> None:
 
 def rectified(probe: Probe) -> Remedy:
     """Rectifiers instead of other activations, and the start that is made for them (He et al., 2015)."""
-    tape = probe.tape
     by_path: dict[str, set[str]] = {}
     for site in probe.sites:
         assert site.node.op is not None
         by_path.setdefault(site.place.module, set()).add(site.node.op.kind)
-    assert tape is probe.tape
 
     def apply(patient: Patient) -> None:
         for path, module in list(patient.model.named_modules()):

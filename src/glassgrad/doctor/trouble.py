@@ -13,7 +13,7 @@ from ..explain.recording import UPDATE
 from ..explain.tape import Tape
 from ..graph import Node
 
-GIVEN, MASKED, OVERFLOW, UNDERFLOW, UNDEFINED = KINDS = ("given", "masked", "overflow", "underflow", "undefined")
+GIVEN, MASKED, OVERFLOW, UNDERFLOW, UNDEFINED = ("given", "masked", "overflow", "underflow", "undefined")
 """A number that was none before anything was computed; infinities that were put in on purpose, and where nothing else
 was left; a result too large for its dtype; one too small for it; one that does not exist: log of 0, 0 / 0."""
 NUDGE = 1e-3

@@ -13,8 +13,8 @@ from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place
 from ...tensor import Tensor
 from ..courses import over_batches
-from ..patient import Patient, answered, answers, drawing
-from ..probe import Probe
+from ..patient import Batch, Patient, answered, answers, drawing
+from ..probe import FAILURES, Probe
 from ..rule import Remedy, Suspicion, rule
 from .asking import classes, said, takes
 
@@ -38,6 +38,8 @@ class Labels:
     inputs: Any
     """The rows, one after another."""
     targets: Any
+    kept: Any
+    """Of all rows, whether they are among these: not those whose label the loss ignores."""
 
     @property
     def largest(self) -> tuple[int, float]:
@@ -65,7 +67,7 @@ def imbalance(probe: Probe) -> Iterator[Suspicion]:
 
 def labels_of(patient: Patient) -> Labels | None:
     """Labels of which each row has one: whole numbers, or 0 and 1."""
-    values, rows = [], []
+    values, rows, kept = [], [], []
     for batch in patient.batches:
         x, t = batch[0], answers(batch[-1])
         if len(batch) != 2 or not isinstance(x, Tensor) or not isinstance(t, Tensor) or not t.ndim or not x.ndim:
@@ -73,6 +75,7 @@ def labels_of(patient: Patient) -> Labels | None:
         if len(x) != len(t) or t.numel() != len(t):
             return None
         values.append(t.detach().numpy().reshape(-1))
+        kept.append(~_ignored(patient, batch, values[-1]))
         rows.append(x.detach().numpy())
     whole = np.concatenate(values)
     if whole.dtype.kind not in "iu" and not np.all((whole == 0) | (whole == 1)):
@@ -80,7 +83,24 @@ def labels_of(patient: Patient) -> Labels | None:
     if len({x.shape[1:] for x in rows}) != 1:
         return None
     numbers = np.repeat(np.arange(len(values)), [len(each) for each in values])
-    return Labels(whole.astype(np.int64), numbers, np.concatenate(rows), whole)
+    heard = np.concatenate(kept)
+    return Labels(whole.astype(np.int64)[heard], numbers[heard], np.concatenate(rows)[heard], whole[heard], heard)
+
+
+def _ignored(patient: Patient, batch: Any, labels: Any) -> Any:
+    """Which rows have a label below 0 that the loss ignores: whatever the net says of them, it is the same."""
+    below, one = labels < 0, patient.copy()
+    if labels.dtype.kind != "i" or not below.any():
+        return np.zeros(len(labels), bool)
+    try:
+        with no_grad(), drawing(one.seed):
+            y: Any = one.predict(batch)
+            other = y.numpy().copy()
+            other[below] = np.arange(other[below].size).reshape(other[below].shape) - other[below]
+            same = one.loss(y, batch[-1]).item() == one.loss(fn.tensor(other), batch[-1]).item()
+    except FAILURES:
+        same = False
+    return below & same
 
 
 def _by_batch(found: Labels) -> list[Any]:
@@ -120,8 +140,9 @@ def _recall(patient: Patient, found: Labels, kind: int) -> float | None:
     if not all(isinstance(each, Tensor) for each in said):
         return None
     y = np.concatenate([each.numpy().reshape(len(each), -1) for each in said])
-    if len(y) != len(found.values):
+    if len(y) != len(found.kept):
         return None
+    y = y[found.kept]
     if y.shape[1] == 1:
         predictions, targets = said[0], answers(one.batches[0][-1])
         middle = {"logits": 0.0, "probabilities": 0.5}.get(takes(one, predictions, targets))
@@ -145,11 +166,11 @@ def _balanced(probe: Probe, found: Labels) -> Remedy:
             for n, kind in enumerate(kinds)
         ])  # fmt: skip
 
-    def batch(given: Patient, number: int) -> tuple[Tensor, Any]:
+    def batch(given: Patient, number: int) -> Batch:
         old = given.batches[number]
         order = draw(number, len(old[0]))
         new = found.targets[order].reshape(-1, *answers(old[-1]).shape[1:])
-        return fn.tensor(found.inputs[order]), answered(old[-1], fn.tensor(new))
+        return Batch.like(old, (fn.tensor(found.inputs[order]), answered(old[-1], fn.tensor(new))))
 
     def resample(given: Patient) -> None:
         given.batches = [batch(given, number) for number in range(len(given.batches))]
@@ -169,10 +190,11 @@ def _sorted(found: Labels, share: float) -> Suspicion:
 
     def shuffle(given: Patient) -> None:
         order, made, at = np.random.default_rng(0).permutation(len(found.values)), [], 0
+        order = np.resize(order, len(found.kept))
         for old in given.batches:
             rows = order[at : at + len(old[0])]
             new = found.targets[rows].reshape(-1, *answers(old[-1]).shape[1:])
-            made.append((fn.tensor(found.inputs[rows]), answered(old[-1], fn.tensor(new))))
+            made.append(Batch.like(old, (fn.tensor(found.inputs[rows]), answered(old[-1], fn.tensor(new)))))
             at += len(rows)
         given.batches = made
 

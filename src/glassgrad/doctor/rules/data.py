@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ... import functions as fn
 from ...findings import NOTE, Place
-from ...tensor import Tensor
-from ..patient import Batch, Patient
+from ..mending import inputs, scaled_inputs
+from ..patient import Patient
 from ..probe import Probe
-from ..rule import Remedy, Suspicion, rule
+from ..rule import Suspicion, rule
 
 LARGE, APART, SHIFTED = 30.0, 100.0, 10.0
 """A size of inputs, a ratio of the sizes of columns, and a mean against the deviation, that make steps hard."""
-FEW = 8
-"""With fewer rows columns may be equal, or never change, by chance."""
+FEW, CHANCE = 8, 0.01
+"""With fewer rows columns may be equal, or never change, by chance; and how many that do so by chance are let be. Words
+that are rare and pixels that are hardly ever inked are many."""
 WIDEST = 512
 """So many columns are compared with each other."""
 FOLLOWS = (
@@ -25,15 +25,6 @@ FOLLOWS = (
     "dead rectifiers", "exploding gradients", "vanishing gradients", "too large a start", "weights that move wildly",
     "weights that barely move", "gradient noise", "no overfitting of one batch",
 )  # fmt: skip
-
-
-def inputs(patient: Patient) -> Any:
-    """What the model is given first, of all batches, one row after another; None if those are no numbers."""
-    rows = [batch[0].detach().numpy() for batch in patient.batches if isinstance(batch[0], Tensor)]
-    if len(rows) < len(patient.batches) or len({x.shape[1:] for x in rows}) != 1 or rows[0].ndim < 2:
-        return None
-    x = np.concatenate(rows)
-    return x if x.dtype.kind == "f" and len(x) > 1 and np.all(np.isfinite(x)) else None
 
 
 def columns(patient: Patient) -> Any:
@@ -69,30 +60,9 @@ def unscaled(probe: Probe) -> Iterator[Suspicion]:
         },
         "a gradient of the first layer is a product with its input: large columns get large steps, small ones hardly "
         "any, and no rate is right for both",
-        (_standardised(probe.patient),),
+        (scaled_inputs(),),
         sure=False,
     )
-
-
-def _standardised(patient: Patient) -> Remedy:
-    """A mean of 0 and a deviation of 1 for every column of a table, every channel of images, every entry of what a
-    sequence has at each place."""
-    whole = inputs(patient).astype(np.float64)
-    kept = {2: 1, 3: 2}.get(whole.ndim, 1)
-    axes = tuple(axis for axis in range(whole.ndim) if axis != kept)
-    mean, deviation = whole.mean(axes, keepdims=True), whole.std(axes, keepdims=True)
-    by = np.where(deviation > 1e-12 * max(float(np.abs(whole).max()), 1e-300), deviation, 1.0)
-
-    def scale(given: Patient) -> None:
-        made = []
-        for batch in given.batches:
-            x = batch[0].detach().numpy()
-            new = Batch((fn.tensor(((x - mean) / by).astype(x.dtype)), *batch[1:]))
-            new.named = batch.named if isinstance(batch, Batch) else new.named
-            made.append(new)
-        given.batches = made
-
-    return Remedy("standardise the inputs by mean and deviation of the training data", scale)
 
 
 @rule("constant features")
@@ -101,7 +71,7 @@ def constant(probe: Probe) -> Iterator[Suspicion]:
     x = columns(probe.patient)
     if x is None or len(x) < FEW:
         return
-    same = np.flatnonzero(np.ptp(x, 0) == 0)
+    same = _by_no_chance(x, np.flatnonzero(np.ptp(x, 0) == 0))
     if len(same):
         yield Suspicion(
             f"{len(same)} of {x.shape[1]} columns of the inputs never change",
@@ -131,10 +101,33 @@ def duplicate(probe: Probe) -> Iterator[Suspicion]:
         )
 
 
+def _by_no_chance(x: Any, same: Any) -> Any:
+    """Of columns that never change those that would not do so if they were like the one that has their number the
+    most often of all that change."""
+    moving = x[:, np.ptp(x, 0) > 0]
+    told = []
+    for column in same:
+        often = int((moving == x[0, column]).sum(0).max(initial=0))
+        by_chance = len(x) * np.log((often + 1) / (len(x) + 2)) + np.log(x.shape[1])
+        if by_chance < np.log(CHANCE):
+            told.append(column)
+    return np.asarray(told, np.int64)
+
+
 def _alike(x: Any) -> Any:
-    """The pairs of columns of which one is a multiple of the other, but for a shift."""
-    moving = np.flatnonzero(np.ptp(x, 0) > 0)
+    """The pairs of columns of which one is a multiple of the other, but for a shift. A column that is nearly always the
+    same number is like another by chance: it has as many orders as exp(rows * entropy)."""
+    least = np.log(max(1, x.shape[1] * (x.shape[1] - 1) // 2) / CHANCE)
+    told = [column for column in np.flatnonzero(np.ptp(x, 0) > 0) if len(x) * _entropy(x[:, column]) > least]
+    moving = np.asarray(told, np.int64)
     z = x[:, moving].astype(np.float64)
     z = (z - z.mean(0)) / z.std(0)
     alike = np.triu(z.T @ z / len(z) > 1 - 1e-9 if x.dtype == np.float64 else z.T @ z / len(z) > 1 - 1e-6, 1)
     return moving[np.argwhere(alike)]
+
+
+def _entropy(column: Any) -> float:
+    """Of the numbers of a column, in nats."""
+    _, counts = np.unique(column, return_counts=True)
+    shares = counts / len(column)
+    return float(-(shares * np.log(shares)).sum())

@@ -20,6 +20,8 @@ from ..trends import RISES, SWINGS, swings
 
 FAR = (1e2, 1e4, 1e6)
 """How far predictions are moved to see whether a loss has a bound, against their size."""
+PARTS = 10
+"""A user's own loop is looked at in so many parts, each as its mean."""
 HEAVY, USUAL = 0.95, 0.9
 """A momentum that is heavy, and the usual one."""
 
@@ -61,6 +63,17 @@ def runs_down(losses: list[float]) -> bool:
     return losses[-1] < min(0.0, losses[0]) and last > 0 and last > 0.9 * first
 
 
+def _sinks(losses: list[float]) -> bool:
+    """Whether the loss of a user's own loop runs down, by more than it differs from step to step. The loss of a policy
+    gradient does not, though that of one of its batches, learned again and again, does."""
+    end = next((n + 1 for n, loss in enumerate(losses) if not math.isfinite(loss)), 0)
+    if end:
+        return runs_down(losses[:end])
+    parts = np.array_split(np.asarray(losses), PARTS)
+    means = [float(part.mean()) for part in parts]
+    return runs_down(means) and means[0] - means[-1] > 3 * float(np.median([part.std() for part in parts]))
+
+
 def uphill(probe: Probe) -> bool:
     """Whether the first step goes along the gradient instead of against it."""
     moved = [(w.after - w.before, w.gradient) for w in probe.weights if w.gradient is not None]
@@ -73,13 +86,12 @@ def diverging(probe: Probe) -> Iterator[Suspicion]:
     losses, start = probe.losses, probe.start
     loop = probe.patient.loop
     own = loop.losses if loop is not None and len(loop.losses) >= 20 else losses
-    known = [each for each in own if math.isfinite(each)]
     finite = math.isfinite(losses[-1])
     if (not finite or losses[-1] > start.mean + 2 * start.scatter) and uphill(probe):
         far = not finite or losses[-1] > start.mean + start.scale
         if boundless(probe.patient, 1) or (far and boundless(probe.patient, 1) is None):
             yield _ascent(probe)
-    elif runs_down(losses) and known and known[-1] < min(known[0], 0.0):
+    elif runs_down(losses) and (own is losses or _sinks(own)):
         far = not finite or losses[-1] < start.mean - 10 * start.scale
         if boundless(probe.patient, -1) or (far and boundless(probe.patient, -1) is None):
             yield _floorless(probe)

@@ -13,7 +13,7 @@ from ... import functions as fn
 from ... import nn
 from ...findings import Place
 from ...tensor import Tensor
-from ..patient import Batch, Patient, answered, answers
+from ..patient import Batch, Patient, answered, answers, put_in_place
 from ..probe import Probe
 from ..rule import Remedy, Suspicion, rule
 from .asking import Classes, classes, heard, line_of, loss_of, maker, near, refusal, said, takes
@@ -71,12 +71,9 @@ def out_of_range(probe: Probe) -> Iterator[Suspicion]:
 
 def changed(patient: Patient, change: Change) -> None:
     """Give all batches other targets."""
-    made = []
-    for batch in patient.batches:
-        new = Batch((*batch[:-1], answered(batch[-1], change(answers(batch[-1])))))
-        new.named = batch.named if isinstance(batch, Batch) else new.named
-        made.append(new)
-    patient.batches = made
+    patient.batches = [
+        Batch.like(batch, (*batch[:-1], answered(batch[-1], change(answers(batch[-1]))))) for batch in patient.batches
+    ]
 
 
 def every(patient: Patient) -> list[Any]:
@@ -175,12 +172,7 @@ def _widen(patient: Patient, probe: Probe, outputs: int) -> None:
     old = dict(patient.model.named_modules()).get(path)
     if not isinstance(old, nn.Linear) or not path:
         return
-    new = nn.Linear(old.in_features, outputs, bias=old.bias is not None)
-    owner, _, child = path.rpartition(".")
-    setattr(patient.model.get_submodule(owner), child, new)
-    swap = {id(a): b for a, b in zip(old.parameters(), new.parameters(), strict=True)}
-    for group in patient.optimizer.param_groups:
-        group["params"] = [swap.get(id(p), p) for p in group["params"]]
+    put_in_place(patient, path, nn.Linear(old.in_features, outputs, bias=old.bias is not None))
 
 
 def _refused(patient: Patient, predictions: Tensor, targets: Tensor) -> Iterator[Suspicion]:

@@ -15,9 +15,7 @@ from ...tensor import Tensor
 from ..patient import Patient, answers
 from ..probe import Probe, Site
 from ..rule import Remedy, Suspicion, rule
-from .asking import SURE, Classes, afterwards, classes, loss_of, maker, near, refusal, said, shifts, sums_to_one, takes
-
-__all__ = ["loss_of", "near", "refusal", "said"]
+from .asking import SURE, Classes, afterwards, classes, loss_of, maker, near, said, shifts, sums_to_one, takes
 
 FLATTENED = ("too low a rate", "no overfitting of one batch", "flat place", "weights that barely move")
 """What follows where the loss cannot fall."""

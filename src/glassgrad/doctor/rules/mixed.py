@@ -12,7 +12,7 @@ from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place
 from ...tensor import Tensor
 from ..dependence import TIMES, chances
-from ..patient import Patient, answered, answers, drawing
+from ..patient import Batch, Ending, Patient, answered, answers, drawing
 from ..probe import FAILURES, Probe
 from ..rule import Remedy, Suspicion, rule
 from .labels import changed
@@ -62,6 +62,8 @@ def rows(patient: Patient) -> tuple[Any, Any, Any] | None:
         x, t = batch[0], answers(batch[-1])
         if len(batch) != 2 or not isinstance(x, Tensor) or not isinstance(t, Tensor):
             return None
+        if isinstance(batch[-1], Ending) and batch[-1].weighed:  # actions and their advantages are no labels
+            return None
         several = t.numel() != len(t) and (t.ndim > 2 or t.dtype.kind != "f")
         if x.ndim < 2 or not t.ndim or len(x) != len(t) or several:
             return None
@@ -95,6 +97,10 @@ def _contradicted(t: Any, which: Any) -> tuple[float, float] | None:
     count = int(same.sum())
     if count < AGAIN:
         return None
+    if t.dtype.kind == "f":  # of numbers it counts how far they are apart, as a target may be noisy, or be improved
+        apart = float(((t[order][1:] - t[order][:-1])[same].astype(np.float64) ** 2).mean())
+        whole = 2 * float(t.astype(np.float64).var(0).mean())
+        return (float(count), apart / whole) if whole and apart >= AS_OFTEN * whole else None
     differ = float(np.mean(np.any(t[order][1:] != t[order][:-1], 1)[same]))
     _, counts = np.unique(t, axis=0, return_counts=True)
     chance = 1 - float(((counts / counts.sum()) ** 2).sum())
@@ -131,7 +137,10 @@ def _halves(patient: Patient, x: Any, t: Any) -> tuple[list[Any], list[Any]]:
 
     def batches(begin: int, end: int) -> list[Any]:
         cuts = [slice(at, at + size) for at in range(begin, end - size + 1, size)]
-        return [(fn.tensor(x[c]), answered(first[-1], fn.tensor(t[c].reshape(size, *shape)))) for c in cuts]
+        return [
+            Batch.like(first, (fn.tensor(x[c]), answered(first[-1], fn.tensor(t[c].reshape(size, *shape)))))
+            for c in cuts
+        ]
 
     return batches(0, half), batches(half, len(x))
 

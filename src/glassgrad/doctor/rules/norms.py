@@ -11,7 +11,7 @@ from ...dispatch import no_grad
 from ...findings import Place
 from ...nn import Module
 from ...tensor import Tensor
-from ..patient import Ending, Patient, drawing
+from ..patient import Batch, Ending, Patient, drawing, put_in_place
 from ..probe import Probe
 from ..rule import Remedy, Suspicion, rule
 from .asking import REFUSALS, line_of
@@ -82,15 +82,9 @@ def _mends(patient: Patient, number: int, others: list[int]) -> Iterator[Remedy]
         given.batches = [_joined(given.batches[n : n + ENOUGH]) for n in range(0, len(given.batches), ENOUGH)]
 
     def replace(given: Patient) -> None:
-        swaps: dict[int, Tensor] = {}
         for path, module in list(given.model.named_modules()):
-            if isinstance(module, NORMS):
-                owner, _, child = path.rpartition(".")
-                new = nn.GroupNorm(1, module.num_features, module.eps, module.affine)
-                setattr(given.model.get_submodule(owner), child, new)
-                swaps |= {id(a): b for a, b in zip(module.parameters(), new.parameters(), strict=True)}
-        for group in given.optimizer.param_groups:
-            group["params"] = [swaps.get(id(p), p) for p in group["params"]]
+            if isinstance(module, NORMS) and path:
+                put_in_place(given, path, nn.GroupNorm(1, module.num_features, module.eps, module.affine))
 
     if others:
         yield Remedy("leave the last, smaller batch out: DataLoader(..., drop_last=True)", drop)
@@ -106,6 +100,9 @@ def _rows(batch: Any) -> int:
 
 
 def _plain(batch: Any) -> bool:
+    """Whether batches like this one can be joined: nothing goes in by name, and all has rows."""
+    if isinstance(batch, Batch) and batch.named:
+        return False
     return all(isinstance(each, Tensor) and not isinstance(each, Ending) and each.ndim for each in batch)
 
 

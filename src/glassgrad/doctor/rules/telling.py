@@ -9,10 +9,11 @@ import numpy as np
 
 from ...findings import Place
 from ...tensor import Tensor
+from ..mending import inputs
 from ..patient import Patient, answers
 from ..probe import Probe
 from ..rule import Suspicion, rule
-from .data import WIDEST, inputs
+from .data import WIDEST
 
 LEAST = 16
 """With fewer rows a column may tell the label by chance."""
