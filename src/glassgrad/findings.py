@@ -8,6 +8,11 @@ FAULT, NOTE = "fault", "note"
 """The weight of a finding: something that keeps the net from learning, or something to know."""
 
 
+def count(many: int, one: str, more: str = "") -> str:
+    """So many of something: "1 step", "1,000 steps"."""
+    return f"{many:,} {one if many == 1 else more or one + 's'}"
+
+
 @dataclass(frozen=True)
 class Place:
     """Where something begins to go wrong."""

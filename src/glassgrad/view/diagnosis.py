@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..findings import FAULT, NOTE, Examination, Place, Proof
+from ..findings import FAULT, NOTE, Examination, Place, Proof, count
 from .lines import number
 
 LOSS = "the loss"
@@ -85,11 +85,6 @@ def caution(proof: Proof) -> str:
     if proof.measured == LOSS:
         return ""
     return f"The remedy changes the loss itself, so that {proof.measured} is compared, and not these courses."
-
-
-def count(many: int, one: str, more: str = "") -> str:
-    """So many of something: "1 step", "1,000 steps"."""
-    return f"{many:,} {one if many == 1 else more or one + 's'}"
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from ..findings import Examination, Finding, Place, Proof
+from ..findings import Examination, Finding, Place, Proof, count
 from .curves import Course, curves
 from .diagnosis import (
     LOSS,
     Scale,
     caution,
-    count,
     courses,
     ends,
     examined,

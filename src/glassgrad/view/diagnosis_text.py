@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..findings import FAULT, Examination, Finding, Proof
-from .diagnosis import Scale, caution, count, courses, ends, examined, place, rows, squeezed, title, verdict
+from ..findings import FAULT, Examination, Finding, Proof, count
+from .diagnosis import Scale, caution, courses, ends, examined, place, rows, squeezed, title, verdict
 from .lines import Page, Part, page_on
 
 COLOURS = {FAULT: "red", "note": "yellow"}

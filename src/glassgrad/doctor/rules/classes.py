@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import functions as fn
 from ...dispatch import no_grad
-from ...findings import FAULT, NOTE, Place
+from ...findings import FAULT, NOTE, Place, count
 from ...tensor import Tensor
 from ..courses import over_batches
 from ..patient import Batch, Patient, answered, answers, drawing
@@ -221,7 +221,8 @@ def _never(probe: Probe, found: Labels) -> Iterator[Suspicion]:
     missing = sorted(set(range(known.count)) - set(found.values.tolist()))
     if missing:
         yield Suspicion(
-            f"class {missing[0]} never is a target" + (f", like {len(missing) - 1} others" if len(missing) > 1 else ""),
+            f"class {missing[0]} never is a target"
+            + (f", like {count(len(missing) - 1, 'other')}" if len(missing) > 1 else ""),
             Place(module="the targets"),
             {"classes": float(known.count), "classes that never are a target": float(len(missing))},
             "its output only learns never to be chosen",

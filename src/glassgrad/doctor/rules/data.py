@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...findings import NOTE, Place
+from ...findings import NOTE, Place, count
 from ..mending import inputs, scaled_inputs
 from ..patient import Patient
 from ..probe import Probe
@@ -74,7 +74,7 @@ def constant(probe: Probe) -> Iterator[Suspicion]:
     same = _by_no_chance(x, np.flatnonzero(np.ptp(x, 0) == 0))
     if len(same):
         yield Suspicion(
-            f"{len(same)} of {x.shape[1]} columns of the inputs never change",
+            f"{len(same)} of {count(x.shape[1], 'column')} of the inputs never change" + "s" * (len(same) == 1),
             Place(module="the inputs", entry=(int(same[0]),)),
             {"constant columns": float(len(same)), "first of them": float(same[0])},
             "a column that never changes is a bias that the layer has already",
@@ -93,7 +93,7 @@ def duplicate(probe: Probe) -> Iterator[Suspicion]:
         copies = len({int(second) for _, second in pairs})
         first, second = (int(column) for column in pairs[0])
         yield Suspicion(
-            f"{copies} columns of the inputs are copies of others",
+            f"{count(copies, 'column')} of the inputs " + ("is a copy of another", "are copies of others")[copies > 1],
             Place(module="the inputs", entry=(second,)),
             {"copies": float(copies), "first copy": float(second), "of column": float(first)},
             "what the net learns of one column it spreads over its copies: their weights cannot be told apart",

@@ -9,15 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import LARGE, layers_of, rescaled
+from ... import functions as fn
+from ...tensor import Tensor
+from ..layers import LARGE, layers_of, rescaled, weights_in
 from ..probe import FLAT, Probe, Site
 from ..rectifiers import squashed
 from ..remedies import clipping, fitted_start, rectified
 from ..rule import Remedy, Suspicion, rule
 from ..spine import BLOWN, LOST, Link, between, reaching, spine
+from ..trends import fell
+from .asking import heard, loss_of
 
 MOST = 0.5
 """Which share of the entries has to be flat."""
+TOLD, WELL = 0.3, 0.5
+"""A loss below this share of that of one answer for all rows is low; one that falls by this share learns well."""
 
 
 STANDS = ("flat place", "too low a rate", "too high a rate", "too small a start", "too large a start")
@@ -28,7 +34,10 @@ def saturated(probe: Probe) -> Iterator[Suspicion]:
     """An activation that is bounded on both sides, and nearly flat at most of its entries; or shares of which one in
     most rows has nearly all."""
     inside = max((each.site.node.id for each in layers_of(probe)), default=0)
+    told = _told(probe)
     for site in probe.sites:
+        if told and site.node.id > inside:  # it makes the predictions, and is sure of what is so
+            continue
         slopes = squashed(probe.tape, site) if site.place.module else None
         if slopes is None and site.node.id < inside:
             slopes = _shared(site)
@@ -43,8 +52,18 @@ def saturated(probe: Probe) -> Iterator[Suspicion]:
             {"share of flat entries": flat, "mean slope": float(slopes.mean())},
             f"what {site.name} is given is so large that its slope, a factor of every gradient before it, is nearly 0",
             (*_smaller(probe), fitted_start(), rectified(probe)),
+            sure=not told and not fell(probe) > WELL,
         )
         return
+
+
+def _told(probe: Probe) -> bool:
+    """Whether the loss is far below that of one answer for all rows, the mean of the predictions: they are right."""
+    predictions, targets = heard(probe.patient)
+    if not isinstance(predictions, Tensor) or not predictions.ndim or predictions.dtype.kind != "f":
+        return False
+    one = fn.zeros_like(predictions) + predictions.mean(0, keepdim=True)
+    return loss_of(probe.patient, predictions, targets) < TOLD * loss_of(probe.patient, one, targets)
 
 
 def _shared(site: Site) -> Any:
@@ -105,7 +124,11 @@ def _flow(probe: Probe, kind: str, bad: Any) -> Iterator[Suspicion]:
     product, mean = float(np.prod(factors)), math.exp(sign * logs[worst] / len(by_op[worst]))
     place = next(site.place for site in probe.sites if site.node is first.node)
     able = (*_smaller(probe), fitted_start()) if kind == "exploding" else (fitted_start(), rectified(probe))
-    remedies = (*able, *(_by_flow(each, kind) for each in able), *((clipping(),) if kind == "exploding" else ()))
+    by_loss = kind == "vanishing" and _reused(probe, links)
+    if by_loss and fell(probe) > WELL:  # the way through time need not be gone to its end
+        return
+    flows = () if by_loss else (_by_flow(each, kind) for each in able)
+    remedies = (*able, *flows, *((clipping(),) if kind == "exploding" else ()))
     verb = "loses" if kind == "vanishing" else "grows"
     yield Suspicion(
         f"the gradient {verb} by a factor of {product:.2g} from the last layer to the first",
@@ -119,4 +142,12 @@ def _flow(probe: Probe, kind: str, bad: Any) -> Iterator[Suspicion]:
         f"the chain rule multiplies a factor for each operation: {worst} has {mean:.3g} on average, "
         f"{len(by_op[worst])} times",
         remedies,
+        sure=not by_loss,
     )
+
+
+def _reused(probe: Probe, links: list[Link]) -> bool:
+    """Whether the depth is one of time: most of its layers have the weights of another one."""
+    weights = weights_in(probe.tape)
+    used = [{weights[each] for each in probe.tape.inputs(link.node) if each in weights} for link in links]
+    return 2 * len(set().union(*used)) <= sum(link.weighted for link in links)

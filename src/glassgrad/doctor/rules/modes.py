@@ -10,7 +10,7 @@ import numpy as np
 
 from ...dispatch import STATE
 from ...engine.trace import flatten
-from ...findings import NOTE, Place
+from ...findings import FAULT, NOTE, Place, count
 from ...nn import Module
 from ..courses import over_batches
 from ..loop import Loop, Seen
@@ -30,12 +30,13 @@ def evaluating(probe: Probe) -> Iterator[Suspicion]:
     off = [name for name, module in model.named_modules() if not module.training and not _frozen(model, name)]
     wrong = [name for name in off if differs(probe, name)] if off and differs(probe, *off) else []
     if wrong:
-        yield _trained(wrong, _seen(loop, wrong[0]), (_training(),))
+        yield _trained(wrong, _seen(loop, wrong[0]), (_training(),), NOTE if model.training else FAULT)
     elif loop is not None:
         later = [name for name, seen in loop.evaluating.items() if _lasting(loop, seen) and _acts(probe, name)]
         later = [name for name in later if not _frozen(model, name)]
         if later:
-            yield _trained(later, loop.evaluating[later[0]], ())
+            alone = any(not m._modules and name not in loop.evaluating for name, m in model.named_modules())
+            yield _trained(later, loop.evaluating[later[0]], (), NOTE if alone and model.training else FAULT)
     yield from _still(probe)
 
 
@@ -66,7 +67,8 @@ def asked(probe: Probe) -> Iterator[Suspicion]:
             "; " * bool(why) + "batch norm takes mean and deviation of the rows that it happens to see, and keeps them"
         )
     yield Suspicion(
-        f"predictions are made in training mode, in which {len(wrong)} modules act differently",
+        f"predictions are made in training mode, in which {count(len(wrong), 'module')} "
+        f"{'acts' if len(wrong) == 1 else 'act'} differently",
         Place(module=wrong[0], line=seen.place.line),
         {"predictions": float(seen.times), "first in step": float(seen.first), "change of a prediction": apart},
         f"{why}: call model.eval() before predictions, and model.train() before the next training step",
@@ -85,18 +87,20 @@ def differs(probe: Probe, *names: str) -> bool:
     return len(a) != len(b) or any(not np.array_equal(*each, equal_nan=True) for each in zip(a, b, strict=True))
 
 
-def _trained(wrong: list[str], seen: Seen | None, remedies: tuple[Remedy, ...]) -> Suspicion:
+def _trained(wrong: list[str], seen: Seen | None, remedies: tuple[Remedy, ...], weight: str) -> Suspicion:
+    """Modules that are trained so: a note where they were put into it alone, as for norms that are fine-tuned."""
     since = f" from step {seen.first} on" if seen is not None and seen.first > 1 else ""
     evidence = {"modules": float(len(wrong))}
     if seen is not None:
         evidence |= {"first in step": float(seen.first), "steps": float(seen.times)}
     return Suspicion(
-        f"{len(wrong)} modules are trained in evaluation mode{since}",
+        f"{count(len(wrong), 'module')} {'is' if len(wrong) == 1 else 'are'} trained in evaluation mode{since}",
         Place(module=wrong[0], line="" if seen is None else seen.place.line),
         evidence,
         "model.eval() was called and not undone: dropout drops nothing, and batch norm uses old statistics; call "
         "model.train() before the training steps",
         remedies,
+        weight=weight,
         also=tuple(Place(module=name) for name in wrong[1:]),
     )
 
@@ -163,9 +167,13 @@ def _acts(probe: Probe, name: str) -> bool:
 
 
 def _frozen(model: Module, name: str) -> bool:
-    """Whether a module is in evaluation mode on purpose: the model is not, and the module is not to learn."""
-    own = list(model.get_submodule(name).parameters())
-    return model.training and bool(own) and not any(p.requires_grad for p in own)
+    """Whether a module is in evaluation mode on purpose: the model is not, and the module is not to learn, or a part
+    that it belongs to and that is in this mode, too."""
+    parts = name.split(".")
+    paths = [".".join(parts[: n + 1]) for n in range(len(parts))]
+    around = [module for path in paths if not (module := model.get_submodule(path)).training or path == name]
+    held = [list(module.parameters()) for module in around]
+    return model.training and any(own and not any(p.requires_grad for p in own) for own in held)
 
 
 def _draws(model: Module, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import SMALL, judged, layers_of, rescaled, told
-from ..probe import Probe
+from ..probe import Probe, Weight
 from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
 
@@ -18,13 +18,16 @@ FOLLOWS = (
 )  # fmt: skip
 
 
-@rule("zero start", explains=FOLLOWS)
+@rule("zero start", explains=(*FOLLOWS, "gradient noise"))
 def zeros(probe: Probe) -> Iterator[Suspicion]:
     """Layers of zeros that keep the gradient from what is before or behind them."""
     layers = [w for w in probe.weights if w.before.ndim > 1]
     empty = [w for w in layers if not np.any(w.before)]
     stuck = [w for w in layers if w.gradient is not None and not np.any(w.gradient)]
     if len(empty) < 2 or not stuck:  # one layer of zeros, such as the last, learns in its first step
+        return
+    by_design = len(empty) <= len(layers) / 2 and all(_comes_free(probe, w) for w in stuck)
+    if by_design:  # the last layers of branches, beside what is not zero: they learn first, and free the others
         return
     yield Suspicion(
         f"{len(empty)} layers begin with weights of zero",
@@ -36,7 +39,16 @@ def zeros(probe: Probe) -> Iterator[Suspicion]:
     )
 
 
-@rule("symmetric start", explains=FOLLOWS)
+def _comes_free(probe: Probe, layer: Weight) -> bool:
+    """Whether a layer learns after the first step, and not the same in all of its units."""
+    later = {name: p.detach().numpy() for name, p in probe.late.model.named_parameters()}
+    new = later.get(layer.name, layer.before)
+    if new.shape != layer.before.shape or np.array_equal(new, layer.before) or not np.all(np.isfinite(new)):
+        return False
+    return _kinds(new) > len(new) / 2
+
+
+@rule("symmetric start", explains=(*FOLLOWS, "saturated activations"))
 def symmetric(probe: Probe) -> Iterator[Suspicion]:
     """Layers whose units all begin alike, and get the same gradient."""
     same = [
@@ -56,9 +68,9 @@ def symmetric(probe: Probe) -> Iterator[Suspicion]:
     )
 
 
-def _kinds(gradient: Any) -> int:
+def _kinds(numbers: Any) -> int:
     """How many different rows there are: one for units that are all alike, one for each gate of those of an LSTM."""
-    rows = np.asarray(gradient, np.float64).reshape(len(gradient), -1)
+    rows = np.asarray(numbers, np.float64).reshape(len(numbers), -1)
     return len(np.unique(np.round(rows / max(np.abs(rows).max(), 1e-300), 4), axis=0))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import GradError
 from ...explain.missing import Missing, why_none
-from ...findings import NOTE, Place
+from ...findings import NOTE, Place, count
 from ...spec import numel
 from ..patient import Patient
 from ..probe import Probe, Weight
@@ -36,7 +36,7 @@ def outside(probe: Probe) -> Iterator[Suspicion]:
 
     total = sum(1 for p in probe.patient.model.parameters() if p.requires_grad)
     yield Suspicion(
-        f"{len(names)} of {total} parameters of the model are never updated",
+        f"{len(names)} of {count(total, 'parameter')} of the model {'is' if len(names) == 1 else 'are'} never updated",
         Place(module=names[0]),
         {"parameters outside": float(len(names))},
         "the optimizer was made with other parameters than the model has: before layers were replaced, or of a part",
@@ -77,7 +77,8 @@ def frozen(probe: Probe) -> Iterator[Suspicion]:
 
     if names:
         yield Suspicion(
-            f"{len(names)} parameters are frozen, though the optimizer holds them",
+            f"{count(len(names), 'parameter')} {'is' if len(names) == 1 else 'are'} frozen, though the optimizer holds "
+            + ("it" if len(names) == 1 else "them"),
             Place(module=names[0]),
             {"frozen parameters": float(len(names))},
             "requires_grad is False, so that no gradient arrives and the optimizer leaves them as they are",
@@ -113,7 +114,7 @@ def _missing(probe: Probe, reasons: tuple[str, ...], said: str, weight: str) -> 
         return
     first, missing = found[0]
     yield Suspicion(
-        f"{first.name} {said}" + (f", like {len(found) - 1} others" if len(found) > 1 else ""),
+        f"{first.name} {said}" + (f", like {count(len(found) - 1, 'other')}" if len(found) > 1 else ""),
         Place(missing.op, first.name, missing.line),
         {"parameters": float(len(found))},
         missing.text,
