@@ -68,7 +68,8 @@ STYLES = {
     "lbfgs": script(
         MSE,
         change=[
-            ("range(3)", "range(1)"), ("SGD", "LBFGS"), (MOMENTUM, ""), PLAIN, (STEP, "        return loss\n      opt.step(closure)"),
+            ("range(3)", "range(1)"), ("SGD", "LBFGS"), (MOMENTUM, ""), PLAIN,
+            (STEP, "        return loss\n      opt.step(closure)"),
             ("        opt.zero_grad()", "      def closure():\n        opt.zero_grad()"),
         ],
     ),

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from ..findings import count
 from .axes import decades, ticks
-from .diagnosis import Scale, count
+from .diagnosis import Scale
 from .lines import number
 
 WIDTH, HEIGHT = 680, 250
