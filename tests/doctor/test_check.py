@@ -8,6 +8,7 @@ import pytest
 import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.doctor import check
+from glassgrad.doctor.patient import Patient
 from glassgrad.errors import ArgumentError, ShapeError
 
 ROWS = 32
@@ -238,3 +239,22 @@ def test_bad_input_is_refused():
     d = check(net, nn.MSELoss(), (x, y), optimizer=sgd(net, 5.0))
     with pytest.raises(ArgumentError, match="no remedy"):
         d.apply(check(Cut(), nn.MSELoss(), (x, y)).findings[0])
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_head_alone_in_the_optimizer_is_a_note_if_the_body_was_trained(trained):
+    gg.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 3))
+    x = gg.randn(128, 4)
+    t = (x[:, 0] > 0).long() + (x[:, 1] * x[:, 2] > 0).long()
+    loss = nn.CrossEntropyLoss()
+    if trained:
+        Patient(net, loss, optim.Adam(net.parameters(), lr=0.01), [(x, t)]).train(200)
+
+    def weights(held):
+        found = check(net, loss, (x, t), optimizer=optim.Adam(held, lr=0.01), steps=30).findings
+        return [each.weight for each in found if each.fault == "parameters outside of the optimizer"]
+
+    assert weights(net[4].parameters()) == ["note" if trained else "fault"]
+    assert weights([net[4].weight]) == ["fault"]  # one of a layer is forgotten
+    assert weights([*net[0].parameters(), *net[2].parameters()]) == ["fault"]  # the last layer was replaced

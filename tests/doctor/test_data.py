@@ -10,6 +10,7 @@ import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.doctor.dependence import TIMES, chances
 from glassgrad.doctor.loop import Loop
+from glassgrad.doctor.patient import Batch
 from glassgrad.doctor.probe import Probe
 from glassgrad.doctor.rule import RULES
 from glassgrad.findings import FAULT, NOTE
@@ -365,3 +366,77 @@ def test_pixels_that_are_hardly_ever_inked_are_no_shift():
     assert float(((x.mean(0)).abs() / x.std(0)).max().item()) > 40
     given = patient(net, LOSS, batches(x, t), sgd(net, 0.01))
     assert not [*RULES[UNSCALED].looks(Probe(given, 10))]
+
+
+def words(rows, columns, share=0.05):
+    """Which words a text has: most have few of them."""
+    return (gg.rand(rows, columns) < share).float()
+
+
+@pytest.mark.parametrize("rows", [8, 32, 100])
+def test_words_that_no_text_has_or_that_come_together_by_chance_are_let_be(rows):
+    x = words(rows, 100)
+    assert (x.numpy().max(0) == 0).any() or rows == 100
+    net = nn.Sequential(nn.Linear(100, 16), nn.ReLU(), nn.Linear(16, 1))
+    silent(patient(net, F.mse_loss, (x, x @ gg.randn(100, 1))), CONSTANT, DUPLICATE, steps=2)
+
+
+def test_pixels_that_are_hardly_ever_inked_are_let_be():
+    """The further from the middle, the rarer: by chance some have no ink, and some have it in one image."""
+    x = gg.rand(64, 400) * (gg.rand(64, 400) < gg.linspace(0.5, 0.0005, 400)).float()
+    assert (x.numpy().max(0) == 0).any()
+    silent(patient(nn.Linear(400, 1), F.mse_loss, (x, x[:, :1])), CONSTANT, DUPLICATE, steps=2)
+
+
+def test_columns_beside_words_that_are_no_chance_are_told():
+    x = gg.cat([words(64, 20, 0.4), gg.ones(64, 1) * 3], 1)
+    x = gg.cat([x, x[:, 4:5]], 1)
+    given = patient(nn.Linear(22, 1), F.mse_loss, (x, x[:, :1]))
+    assert [each.where.entry for each in ask(CONSTANT, given, 2)] == [(20,)]
+    assert [each.where.entry for each in ask(DUPLICATE, given, 2)] == [(21,)]
+
+
+def test_labels_that_the_loss_ignores_are_no_class():
+    x, t = gg.randn(256, 8), gg.full((256,), -100)
+    t[:24] = gg.arange(24) % 3
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+    silent(patient(net, F.cross_entropy, (x, t)), IMBALANCE)
+    t[:24] = (gg.arange(24) == 0).long()
+    (found,) = ask(IMBALANCE, patient(net, F.cross_entropy, (x, t)))
+    assert found.evidence["share of the largest class"] == 23 / 24
+
+
+def test_labels_below_0_that_the_loss_hears_are_a_class():
+    """Of -1 and 1 a hinge loss takes both."""
+    x, t = gg.randn(64, 8), gg.ones(64).long()
+    t[3:] = -1
+    net = nn.Linear(8, 1)
+    (found,) = ask(IMBALANCE, patient(net, lambda y, t: (1 - y[:, 0] * t).relu().mean(), (x, t)))
+    assert found.evidence["share of the largest class"] == 61 / 64
+
+
+@pytest.mark.parametrize(("noise", "told"), [(0.1, False), (100.0, True)])
+def test_rows_that_come_again_with_other_numbers(noise, told):
+    """Numbers that differ a little are noisy, or get better; those of other rows are shuffled."""
+    x = gg.randn(64, 8)
+    seen = [(x, x[:, :1] + noise * gg.randn(64, 1)) for _ in range(4)]
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    assert len(ask(SHUFFLED, patient(net, F.mse_loss, seen))) == told
+
+
+def test_remedies_keep_what_goes_in_by_name():
+    class Scaled(nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x, *, by):
+            return self.net(x) * by
+
+    net, x, t = make("mlp")
+    seen = [Batch.like((), each) for each in batches(50 * x, t)]
+    for each in seen:
+        each.named = {"by": 2.0}
+    given = patient(Scaled(net), LOSS, seen, sgd(net, 0.3))
+    (found,) = ask(UNSCALED, given)
+    assert [each.named for each in found.mended.batches] == [{"by": 2.0}] * len(seen)

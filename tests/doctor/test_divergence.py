@@ -8,7 +8,7 @@ from tests.doctor.trained import NETS, RULES, rows
 
 import glassgrad as gg
 from glassgrad import nn, optim
-from glassgrad.doctor import check
+from glassgrad.doctor import check, watch
 from glassgrad.doctor.patient import Patient
 from glassgrad.doctor.rules.divergence import boundless, runs_down
 
@@ -116,3 +116,39 @@ def test_a_heavy_momentum_that_swings_is_told(momentum):
     assert found.fault == "oscillating loss"
     assert found.proof.holds
     assert check(net, nn.MSELoss(), (x, y), optimizer=optim.SGD(net.parameters(), lr=0.2), steps=STEPS).findings == []
+
+
+def policy(weigh, steps=120):
+    """REINFORCE, which learns on which side of 0 the first number is: what the doctor says, and the rewards."""
+    gg.manual_seed(0)
+    random = np.random.default_rng(0)
+    net = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 2))
+    opt = optim.Adam(net.parameters(), lr=0.01)
+    rewards = []
+    with watch(net, opt, steps=STEPS) as d:
+        for _ in range(steps):
+            seen = random.standard_normal((64, 4)).astype(np.float32)
+            scores = net(gg.tensor(seen))
+            chance = scores.softmax(-1).detach().numpy()[:, 0]
+            did = (random.random(64) > chance).astype(np.int64)
+            got = (did == (seen[:, 0] > 0)).astype(np.float32)
+            loss = weigh(scores, gg.tensor(did), gg.tensor(got - got.mean()))
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            rewards.append(got.mean())
+    return d, rewards
+
+
+@pytest.mark.parametrize(
+    "weigh",
+    [
+        lambda scores, did, gain: -(nn.functional.log_softmax(scores, -1).gather(1, did[:, None])[:, 0] * gain).mean(),
+        lambda scores, did, gain: (nn.functional.cross_entropy(scores, did, reduction="none") * gain).mean(),
+    ],
+)
+def test_a_policy_that_learns_is_let_be(weigh):
+    """Its loss has no floor if the same actions are learned again and again, and what was done is no label."""
+    d, rewards = policy(weigh)
+    assert np.mean(rewards[-10:]) > np.mean(rewards[:10]) + 0.2
+    assert not {each.fault for each in d.findings} & {"diverging loss", "shuffled labels"}

@@ -124,3 +124,20 @@ def test_a_rate_that_is_low_but_learns_is_a_note():
     assert (found.fault, found.weight) == ("too low a rate", "note")
     evidence = dict(found.evidence)
     assert evidence["2 (1 + momentum) / the largest curvature"] > 1000 * evidence["rate"]
+
+
+def test_a_net_that_has_learned_and_goes_on_is_let_be():
+    """At a loss of a thousandth of that at the start any rate looks low."""
+    gg.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1))
+    x = gg.randn(64, 4)
+    y = (x[:, :1] > 0).float()
+    loss = nn.functional.binary_cross_entropy_with_logits
+    optimizer = optim.Adam(net.parameters(), lr=0.05)
+    losses = Patient(net, loss, optimizer, [(x, y)]).train(400)
+    assert losses[-1] < losses[0] / 1000
+    for lr in (1e-3, 1e-5):
+        optimizer.param_groups[0]["lr"] = lr
+        assert "too low a rate" not in [
+            each.fault for each in check(net, loss, (x, y), optimizer=optimizer, steps=STEPS).findings
+        ]

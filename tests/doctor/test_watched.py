@@ -305,3 +305,18 @@ def test_it_agrees_with_check_where_that_sees_the_same():
         for _ in range(20):
             step(x, y)
     assert faults(d) == told == ["vanishing gradients"]
+
+
+def test_targets_that_grow_are_no_run_away_loss():
+    """As returns do: the loss ends a thousand times as high, and the net does what it is asked."""
+    gg.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 1))
+    opt = optim.Adam(net.parameters(), lr=0.003)
+    with watch(net, opt, steps=30) as d:
+        for step in range(300):
+            x = gg.randn(64, 4)
+            opt.zero_grad()
+            mse(net(x), x[:, :1] * (0.3 + step / 30)).backward()
+            opt.step()
+    assert d.loop.losses[-1] > 3 * d.loop.losses[0]
+    assert not d.findings

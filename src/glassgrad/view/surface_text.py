@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..findings import count
 from ..surface import FLAT, MINIMUM, SADDLE, SLOPE, VALLEY, Surface
 from .lines import number, page_on, share
 
@@ -41,22 +42,18 @@ def show(surface: Surface, console: Any = None) -> None:
 def about(surface: Surface) -> str:
     """What was looked at."""
     batches = "one batch" if surface.batches == 1 else f"{surface.batches} batches"
-    snapshots = f"{_count(len(surface.path), 'snapshot')} of {_count(surface.path[-1].step, 'step')}"
-    return f"{_count(surface.parameters, 'weight')}, {snapshots}; the loss is that of {batches}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    snapshots = f"{count(len(surface.path), 'snapshot')} of {count(surface.path[-1].step, 'step')}"
+    return f"{count(surface.parameters, 'weight')}, {snapshots}; the loss is that of {batches}"
 
 
 def of_path(surface: Surface) -> list[str]:
     """The loss at both ends, and how much of the movement is in the picture."""
     first, last = surface.path[0], surface.path[-1]
-    told = [f"The loss went from {number(first.loss)} to {number(last.loss)} in {_count(last.step, 'step')}."]
+    told = [f"The loss went from {number(first.loss)} to {number(last.loss)} in {count(last.step, 'step')}."]
     known = [stop for stop in surface.path if stop.loss == stop.loss]
     lowest = min(known, key=lambda stop: stop.loss, default=last)
     if lowest.loss < 0.95 * last.loss:
-        told.append(f"The lowest snapshot is that after {_count(lowest.step, 'step')}: {number(lowest.loss)}.")
+        told.append(f"The lowest snapshot is that after {count(lowest.step, 'step')}: {number(lowest.loss)}.")
     plane = surface.plane
     if plane is None or not any(plane.shares):
         return told
@@ -78,7 +75,7 @@ def of_spectrum(surface: Surface) -> list[str]:
         return []
     how = "all are known" if seen.exact else "as random vectors see them"
     told = [
-        f"The Hessian has {_count(seen.size, 'eigenvalue')} ({how}), from {number(seen.low, 3)} to "
+        f"The Hessian has {count(seen.size, 'eigenvalue')} ({how}), from {number(seen.low, 3)} to "
         f"{number(seen.high, 3)}.",
         f"Negative curvature: {share(seen.negative)} of the directions. Flat, nearer to zero than "
         f"{number(seen.zero, 2)}: {share(seen.flat)}.",
@@ -86,8 +83,8 @@ def of_spectrum(surface: Surface) -> list[str]:
     if seen.outliers:
         rest = "." if len(seen.outliers) <= FEW else ", …"
         largest = ", ".join(number(each, 3) for each in seen.outliers[:FEW])
-        count = _count(len(seen.outliers), "outlier")
-        told.append(f"{count}, more than three times the root mean square of all: {largest}{rest}")
+        apart = count(len(seen.outliers), "outlier")
+        told.append(f"{apart}, more than three times the root mean square of all: {largest}{rest}")
     told.append(f"The gradient has the size {number(surface.slope, 3)}.")
     if surface.why:
         told.append(f"{STANDS[surface.ground]}: {surface.why}.")

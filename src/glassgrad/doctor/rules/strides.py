@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -97,18 +98,21 @@ def _by_layer(probe: Probe) -> Iterator[Suspicion]:
         return
     worst = min(slow, key=lambda name: strides[name])
     factors = {n: usual / strides[n] if strides[n] else math.inf for n in slow}
-    yield Suspicion(
-        f"{worst} moves by {strides[worst]:.2g} of its size in a step, the others by {usual:.2g}",
+    yield _apart(probe, worst, strides[worst], usual, factors, (1.0, 10.0, 0.1))
+
+
+def _apart(
+    probe: Probe, worst: str, stride: float, usual: float, factors: Mapping[str, float], further: Sequence[float]
+) -> Suspicion:
+    """A layer, and others like it, whose strides are not those of the rest; by which factors they would be."""
+    return Suspicion(
+        f"{worst} moves by {stride:.2g} of its size in a step, the others by {usual:.2g}",
         Place(module=worst),
-        {
-            "update against weights": strides[worst],
-            "median of the others": usual,
-            "rate": probe.rates[worst],
-        },
-        why(probe, worst, strides[worst], usual),
-        tuple(own_rate(probe, {n: f * s for n, f in factors.items()}) for s in (1.0, 10.0, 0.1)),
+        {"update against weights": stride, "median of the others": usual, "rate": probe.rates[worst]},
+        why(probe, worst, stride, usual),
+        tuple(own_rate(probe, {n: f * s for n, f in factors.items()}) for s in further),
         sure=False,
-        also=tuple(Place(module=name) for name in slow if name != worst),
+        also=tuple(Place(module=name) for name in factors if name != worst),
     )
 
 
@@ -126,17 +130,6 @@ def wildly(probe: Probe) -> Iterator[Suspicion]:
     if not restless(probe) and fell(probe) > 0.5:
         return
     worst = max(wild, key=lambda name: first[name])
-    yield Suspicion(
-        f"{worst} moves by {first[worst]:.2g} of its size in a step, the others by {usual:.2g}",
-        Place(module=worst),
-        {
-            "update against weights": first[worst],
-            "median of the others": usual,
-            "rate": probe.rates[worst],
-            "loss at the end": level(probe.losses, len(probe.patient.batches)),
-        },
-        why(probe, worst, first[worst], usual),
-        tuple(own_rate(probe, {n: s * usual / first[n] for n in wild}) for s in (1.0, 0.1)),
-        sure=False,
-        also=tuple(Place(module=name) for name in wild if name != worst),
-    )
+    found = _apart(probe, worst, first[worst], usual, {n: usual / first[n] for n in wild}, (1.0, 0.1))
+    end = level(probe.losses, len(probe.patient.batches))
+    yield replace(found, evidence={**found.evidence, "loss at the end": end})

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 
 import numpy as np
 
 from ...errors import GradError
 from ...explain.missing import Missing, why_none
-from ...findings import NOTE, Place, count
+from ...findings import FAULT, NOTE, Place, count
+from ...nn import Module
 from ...spec import numel
-from ..patient import Patient
+from ...tensor import Tensor
+from ..patient import Patient, drawing
 from ..probe import Probe, Weight
 from ..rule import Remedy, Suspicion, rule
 
 LEARNS = ("too low a rate", "no overfitting of one batch", "flat place")
 """What follows where parameters do not learn."""
+FURTHER, FEW = 1.5, 16
+"""So much further from 0 than fresh weights are those that were trained, and fewer of them tell nothing."""
 
 
 @rule("parameters outside of the optimizer", explains=(*LEARNS, "unused parameters"))
@@ -41,8 +46,38 @@ def outside(probe: Probe) -> Iterator[Suspicion]:
         {"parameters outside": float(len(names))},
         "the optimizer was made with other parameters than the model has: before layers were replaced, or of a part",
         (Remedy("make the optimizer anew with model.parameters(), after the last change of the model", add),),
+        weight=NOTE if _is_head(probe.patient, held) else FAULT,
         also=tuple(Place(module=name) for name in names[1:]),
     )
+
+
+def _is_head(patient: Patient, held: set[int]) -> bool:
+    """Whether the optimizer holds exactly the last modules of a net whose others were trained before: a head on a body
+    that is to stay as it is."""
+    learns = [
+        (module, [id(p) in held for p in module.parameters(recurse=False) if p.requires_grad])
+        for module in patient.model.modules()
+    ]
+    inside = [each for _, each in learns if each]
+    whole = [all(each) for each in inside if all(each) or not any(each)]
+    if len(whole) < len(inside) or not any(whole) or whole != sorted(whole):
+        return False
+    return any(_was_trained(module, patient) for module, each in learns if each and not all(each))
+
+
+def _was_trained(module: Module, patient: Patient) -> bool:
+    """Whether weights are not such as the module draws when it is made: some are further away from 0."""
+    if not hasattr(module, "reset_parameters"):
+        return False
+    fresh = deepcopy(module)
+    with drawing(patient.seed):
+        fresh.reset_parameters()
+    pairs = zip(module.parameters(recurse=False), fresh.parameters(recurse=False), strict=True)
+    return any(_most(old) > FURTHER * _most(new) for old, new in pairs if old.numel() >= FEW)
+
+
+def _most(p: Tensor) -> float:
+    return float(np.abs(p.detach().numpy()).max())
 
 
 @rule("no gradient", explains=LEARNS, whatever=True)
