@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ...findings import FAULT, NOTE, Place
-from ..courses import level
+from ..courses import level, standing
 from ..curvature import headroom
 from ..probe import Probe
 from ..ranges import at, range_test, rate_of
-from ..remedies import rate
+from ..remedies import fresh_start, rate
 from ..rule import Remedy, Suspicion, rule
 from ..trends import fell, fell_in_loop, highest_stable, restless
 
@@ -31,6 +31,8 @@ ENOUGH = 20
 """Of fewer steps a loop says little."""
 HIGH = 0.25
 """Above this share of the loss at the start there is much to gain."""
+LEARNED = 0.1
+"""Below this share of the loss of fresh weights a net has learned already."""
 LOWER = tuple(10.0 ** (-k / 2) for k in range(13))
 HIGHER = tuple(10.0 ** (k / 2) for k in range(15))
 
@@ -94,7 +96,7 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
     moved = [share for share in probe.strides.values() if 0 < share < math.inf]
     way = float(np.median(moved)) * probe.steps if moved else math.inf
     hardly = _hardly(way, fell(probe)) or _hardly_in_loop(probe, way)
-    if not hardly and not (moved and _far_below(probe, moved)):
+    if (not hardly and not (moved and _far_below(probe, moved))) or _has_learned(probe):
         return
     current = rate_of(probe.patient)
     found = range_test(probe.patient, HIGHER, probe.steps, start)
@@ -122,6 +124,12 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         weight=FAULT if hardly else NOTE,
         sure=False,
     )
+
+
+def _has_learned(probe: Probe) -> bool:
+    """Whether the loss is nearly nothing against that of the same net with fresh weights: it goes on from there."""
+    fresh = fresh_start().treated(probe.patient)
+    return 0 <= probe.start.mean < LEARNED * standing(fresh).mean
 
 
 def _hardly(way: float, share: float) -> bool:
