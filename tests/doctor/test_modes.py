@@ -8,7 +8,7 @@ from glassgrad import nn, optim
 from glassgrad.doctor import check
 from glassgrad.doctor.loop import Loop, Seen
 from glassgrad.doctor.script import examine
-from glassgrad.findings import NOTE, Place
+from glassgrad.findings import FAULT, NOTE, Place
 from glassgrad.utils.data import DataLoader, TensorDataset
 
 EVALUATION, ASKED, ONE = "evaluation mode", "training mode in evaluation", "batch norm of one row"
@@ -109,6 +109,34 @@ def test_modes_that_make_no_difference_and_norms_that_are_frozen_on_purpose():
     net, x = mlp(nn.BatchNorm1d(12))
     net[1].eval().requires_grad_(False)
     silent(patient(net, LOSS, (x, LABELS)), EVALUATION)
+
+
+def test_a_frozen_part_is_evaluated_as_a_whole():
+    net, x = mlp(nn.Dropout(0.5))
+    net = nn.Sequential(net[:3], net[3])
+    net[0].requires_grad_(False).eval()
+    silent(patient(net, LOSS, (x, LABELS)), EVALUATION)
+    net[0].requires_grad_(True)
+    (found,) = ask(EVALUATION, patient(net, LOSS, (x, LABELS)))
+    assert (found.where.module, found.suspicion.weight) == ("0.1", NOTE)
+
+
+def test_a_norm_that_is_put_into_evaluation_mode_alone_is_a_note():
+    net, x = mlp(nn.BatchNorm1d(12))
+    net[1].eval()
+    (found,) = ask(EVALUATION, patient(net, LOSS, (x, LABELS)))
+    assert (found.where.module, found.suspicion.weight) == ("1", NOTE)
+    assert found.suspicion.symptom.startswith("1 module is trained")
+    (found,) = ask(EVALUATION, patient(net.eval(), LOSS, (x, LABELS)))
+    assert found.suspicion.weight == FAULT
+
+
+def test_a_loop_with_one_norm_in_evaluation_mode_and_one_with_all():
+    net, x = mlp(nn.BatchNorm1d(12))
+    for names, weight in (("1",), NOTE), (("0", "1", "2", "3"), FAULT):
+        loop = Loop(backwards=40, evaluating={name: Seen(30, 11) for name in names})
+        (found,) = ask(EVALUATION, patient(net, LOSS, (x, LABELS), loop=loop))
+        assert found.suspicion.weight == weight
 
 
 def test_statistics_that_never_move_are_a_note():

@@ -135,3 +135,57 @@ def xavier(net):
 def test_usual_starts_are_let_be(name):
     net, kind = HEALTHY[name]()
     assert not faults(said_of(net, kind))
+
+
+ZERO = "zero start"
+
+
+class Adapted(nn.Module):
+    """A frozen layer, and beside it one of low rank that begins at zero."""
+
+    def __init__(self, width, out):
+        super().__init__()
+        self.fixed = nn.Linear(width, out).requires_grad_(False)
+        self.down, self.up = nn.Linear(width, 4, bias=False), nn.Linear(4, out, bias=False)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, x):
+        return self.fixed(x) + self.up(self.down(x))
+
+
+class Beside(nn.Module):
+    """A branch whose last layer begins at zero; or both of them."""
+
+    def __init__(self, both=False):
+        super().__init__()
+        self.a, self.b = nn.Linear(16, 16), nn.Linear(16, 16)
+        for p in [*self.b.parameters(), *(self.a.parameters() if both else ())]:
+            nn.init.zeros_(p)
+
+    def forward(self, x):
+        return x + self.b(self.a(x).relu())
+
+
+ZEROS = {
+    "adapters": (lambda: nn.Sequential(Adapted(16, 32), nn.ReLU(), Adapted(32, 5)), False),
+    "branches": (lambda: nn.Sequential(Beside(), Beside(), nn.Linear(16, 5)), False),
+    "a branch of nothing but zeros": (
+        lambda: nn.Sequential(Beside(both=True), nn.Linear(16, 5), nn.Linear(5, 5)),
+        True,
+    ),
+    "zeros throughout": (lambda: zeros(mlp()), True),
+}
+
+
+def zeros(net):
+    for p in net.parameters():
+        nn.init.zeros_(p)
+    return net
+
+
+@pytest.mark.parametrize("name", ZEROS)
+def test_zeros_that_stay_zeros_and_zeros_by_design(name):
+    made, fault = ZEROS[name]
+    net = made()
+    learning = gg.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=0.005)
+    assert (ZERO in faults(check(net, CROSS, batch("mlp"), optimizer=learning, steps=30))) == fault
