@@ -5,7 +5,7 @@ from tests.doctor.asked import ask, patient, silent
 
 import glassgrad as gg
 from glassgrad import nn, optim
-from glassgrad.doctor import check
+from glassgrad.doctor import check, watch
 from glassgrad.doctor.loop import Loop, Seen
 from glassgrad.doctor.script import examine
 from glassgrad.findings import FAULT, NOTE, Place
@@ -225,6 +225,28 @@ def test_the_modes_of_a_script(tmp_path, capsys, inside, before, after, fault):
     if fault:
         assert found[0].where.module == "1"
         assert "training.py" in found[0].where.line
+
+
+@pytest.mark.parametrize(("after", "weight"), [("net.eval()", NOTE), ("pass", FAULT)])
+def test_draws_of_an_answer_after_the_training(tmp_path, capsys, after, weight):
+    path = tmp_path / "training.py"
+    text = SCRIPT.format(rows=64, inside="nn.Dropout(0.3)", before="net.train()", after=after)
+    path.write_text(text + "net.train()\nwith gg.no_grad():\n    drawn = [net(x) for _ in range(5)]\n")
+    (found,) = [each for each in examine(path, trial=20).findings if each.fault == ASKED]
+    assert found.weight == weight
+    watched, x = mlp(nn.Dropout(0.3))
+    optimizer = optim.Adam(watched.parameters(), lr=0.01)
+    with watch(watched, optimizer, steps=20) as d:
+        for _ in range(8):
+            optimizer.zero_grad()
+            LOSS(watched.train()(x), LABELS).backward()
+            optimizer.step()
+        with gg.no_grad():
+            if weight == NOTE:
+                watched.eval()(x)
+            drawn = [watched.train()(x) for _ in range(5)]
+    assert len(drawn) == 5
+    assert [each.weight for each in d.findings if each.fault == ASKED] == [weight]
 
 
 def test_a_script_whose_last_batch_has_one_row(tmp_path, capsys):

@@ -52,6 +52,8 @@ class Loop:
     """Modules that were in evaluation mode while their model was trained."""
     training: dict[str, Seen] = field(default_factory=dict)
     """Modules that were in training mode while predictions were made outside of the training steps."""
+    evaluated: bool = False
+    """Whether such predictions were also made in evaluation mode."""
     moments: dict[int, dict[str, Moment]] = field(default_factory=dict)
     """By step and by parameter; of some steps."""
     ended: str = ""

@@ -332,6 +332,7 @@ class _Forward:
     def __call__(self, model: Module, _: Any) -> None:
         if STATE.grad:
             return
+        self.monitor.loop.evaluated |= not model.training
         for name, module in innermost(model):
             if module.training:
                 self.monitor._saw(self.monitor.loop.training.setdefault(name, Seen()), name, after=1)

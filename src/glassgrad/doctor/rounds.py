@@ -61,6 +61,8 @@ class Rounds(Watch):
         self.training: dict[int, dict[str, Seen]] = {}
         self.evaluating: dict[int, dict[str, Seen]] = {}
         """What `Loop` has of the model's modules, of every model, by its identity."""
+        self.evaluated: set[int] = set()
+        """The models that made predictions in evaluation mode outside of the training steps, by their identity."""
         self.added: dict[int, tuple[Tensor, Place]] = {}
         """Used gradients that a backward pass has added to, and where, by the identity of their parameter."""
         self.reached: dict[int, Tensor] = {}
@@ -101,6 +103,8 @@ class Rounds(Watch):
         if not STATE.grad:
             if self.back or not self.calls:  # else it is a part of the step, such as a target that is held fixed
                 self._mode(self.training, module, True)
+                if not module.training:
+                    self.evaluated.add(id(module))
             return
         if self.back:
             self._ends()
@@ -334,6 +338,7 @@ class Rounds(Watch):
         form = self.capture.form
         key = id(form.called) if isinstance(form, Called) else next(iter(self.began)) if len(self.began) == 1 else 0
         self.loop.training, self.loop.evaluating = self.training.get(key, {}), self.evaluating.get(key, {})
+        self.loop.evaluated = key in self.evaluated
 
     def _unused(self, run: Run) -> None:
         """An optimizer that took no step: the script's that holds the model's parameters, if one does."""

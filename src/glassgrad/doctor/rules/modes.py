@@ -53,6 +53,7 @@ def asked(probe: Probe) -> Iterator[Suspicion]:
     if not wrong:
         return
     seen = asked[wrong[0]]
+    meant = loop.evaluated and all(asked[name].first > loop.backwards and asked[name].times > 1 for name in wrong)
     learning, known = probe.patient.copy(), probe.patient.copy()
     learning.model.train()
     known.model.eval()
@@ -73,6 +74,7 @@ def asked(probe: Probe) -> Iterator[Suspicion]:
         {"predictions": float(seen.times), "first in step": float(seen.first), "change of a prediction": apart},
         f"{why}: call model.eval() before predictions, and model.train() before the next training step",
         (_evaluating(),),
+        weight=NOTE if meant else FAULT,  # draws of an answer that has been asked for in evaluation mode, too
         also=tuple(Place(module=name, line=asked[name].place.line) for name in wrong[1:]),
     )
 
