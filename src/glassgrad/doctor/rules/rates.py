@@ -159,13 +159,12 @@ def _ends_high(probe: Probe) -> str:
 
 
 def _far_below(probe: Probe, moved: list[float]) -> bool:
-    """Whether the curvature would bear a rate beyond all measure higher, and the loss has not fallen far. Of adaptive
-    rules the range test alone tells how much higher."""
+    """Whether the curvature would bear a rate beyond all measure higher, and the loss has not fallen far."""
     share = fell_in_loop(probe)
     if (fell(probe) if math.isnan(share) else share) > SLOWLY or float(np.median(moved)) > CALM:
         return False
     room = headroom(probe.patient)
-    return room is None or room > ROOM
+    return room is not None and room > ROOM
 
 
 def _begins_low(probe: Probe) -> bool:
