@@ -24,7 +24,7 @@ from .trouble import Trouble, trouble_of
 
 LEAST, MOST, SECONDS = 30, 400, 1.0
 """How many steps a trial has: at least, at most, and otherwise about as many as there are in these seconds."""
-NODE, ENTRY, OPERATION = 5e-6, 2e-9, 1e-10
+NODE, ENTRY, OPERATION = 5e-6, 2e-9, 2e-11
 """Seconds for a node, an entry of its value and a floating-point operation, about. Counted and not measured, so
 that a diagnosis is the same on every machine, and beside other work."""
 FAILURES = (Exception,)
