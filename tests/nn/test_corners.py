@@ -193,7 +193,7 @@ class Watching:
     def begins(self, *_: Any) -> None:
         pass
 
-    arrived = passed = begins
+    arrived = passed = entering = leaving = begins
 
 
 def operations(call: Any) -> list[str]:
