@@ -59,7 +59,7 @@ def saturated(probe: Probe) -> Iterator[Suspicion]:
 
 def _told(probe: Probe) -> bool:
     """Whether the loss is far below that of one answer for all rows, the mean of the predictions: they are right."""
-    predictions, targets = heard(probe.patient)
+    predictions, targets = heard(probe.patient.copy())
     if not isinstance(predictions, Tensor) or not predictions.ndim or predictions.dtype.kind != "f":
         return False
     one = fn.zeros_like(predictions) + predictions.mean(0, keepdim=True)
