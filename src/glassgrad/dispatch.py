@@ -58,6 +58,18 @@ class Observing(Protocol):
     def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any: ...
 
 
+class Bystander:
+    """What an observer does that minds the nodes alone: what is recorded runs as it is, and nobody's turn counts."""
+
+    def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
+    def leaving(self, module: Any, result: Any) -> None: ...
+    def stepping(self, optimizer: Any) -> None: ...
+
+    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
+        """A compiled step is called: it runs as the plain function that it is."""
+        return compiled.function(*args, **kwargs)
+
+
 class Keeping(Protocol):
     """What a checkpoint is told while its function runs: every node that is made, each with its inputs."""
 

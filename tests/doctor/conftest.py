@@ -4,7 +4,13 @@ import sys
 
 import pytest
 
-import glassgrad.doctor  # noqa: F401 - so that the module below is there
+import glassgrad as gg
+import glassgrad.doctor
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    gg.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,31 @@ class Reader(nn.Module):
         return self.head(self.layer(self.words(x))).transpose(1, 2)
 
 
+class End(nn.Module):
+    """An LSTM that is read at its end."""
+
+    def __init__(self, features, out):
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(features, 12, batch_first=True), nn.Linear(12, out)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+
+
+class Tokens(nn.Module):
+    """A small transformer that says something of each token, or of all of them together."""
+
+    def __init__(self, words, width, out, together=False):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(words, width), nn.Linear(width, out)
+        self.layer = nn.TransformerEncoderLayer(width, 2, 2 * width, dropout=0.0, batch_first=True)
+        self.together = together
+
+    def forward(self, x):
+        found = self.layer(self.embed(x))
+        return self.head(found.mean(1) if self.together else found)
+
+
 class Then(nn.Module):
     """A net, and a function of what it says."""
 

@@ -14,11 +14,6 @@ from glassgrad.errors import ArgumentError, ShapeError
 ROWS = 32
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 def dense(activation=nn.ReLU, depth=2, out=1, width=16):
     layers = [each for _ in range(depth) for each in (nn.Linear(width, width), activation())]
     return nn.Sequential(*layers, nn.Linear(width, out))

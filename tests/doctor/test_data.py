@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from tests.doctor.asked import ask, patient, silent
+from tests.doctor.nets import End, Tokens
 
 import glassgrad as gg
 from glassgrad import nn, optim
@@ -21,30 +22,6 @@ LEAK, SHUFFLED, IMBALANCE = "leaking label", "shuffled labels", "class imbalance
 ALL = (UNSCALED, CONSTANT, DUPLICATE, LEAK, SHUFFLED, IMBALANCE)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
-class Last(nn.Module):
-    def __init__(self, out):
-        super().__init__()
-        self.lstm, self.head = nn.LSTM(4, 12, batch_first=True), nn.Linear(12, out)
-
-    def forward(self, x):
-        return self.head(self.lstm(x)[0][:, -1])
-
-
-class Tokens(nn.Module):
-    def __init__(self, out):
-        super().__init__()
-        self.embed, self.head = nn.Embedding(6, 12), nn.Linear(12, out)
-        self.layer = nn.TransformerEncoderLayer(12, 2, 24, dropout=0.0, batch_first=True)
-
-    def forward(self, x):
-        return self.head(self.layer(self.embed(x)).mean(1))
-
-
 def make(kind, rows=64, out=2):
     """A net, inputs, and classes that can be learned from them."""
     if kind == "mlp":
@@ -53,10 +30,10 @@ def make(kind, rows=64, out=2):
         net = nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(96, out))
         x = gg.randn(rows, 1, 6, 6)
     elif kind == "lstm":
-        net, x = Last(out), gg.randn(rows, 5, 4)
+        net, x = End(4, out), gg.randn(rows, 5, 4)
     else:
         x = gg.randint(0, 6, (rows, 7))
-        return Tokens(out), x, ((x == 2).sum(1) > 1).long()
+        return Tokens(6, 12, out, together=True), x, ((x == 2).sum(1) > 1).long()
     return net, x, (x.flatten(1)[:, :3].sum(1) > 0).long()
 
 
@@ -312,7 +289,7 @@ def test_healthy_tables():
 def test_what_sequences_have_at_each_place_are_columns_too():
     x = gg.randn(64, 5, 4)
     t = (x[:, :, 0].sum(1) > 0).long()
-    net = Last(2)
+    net = End(4, 2)
     still = x.clone()
     still[:, :, 2] = 1.5
     (found,) = ask(CONSTANT, patient(net, LOSS, (still, t)))

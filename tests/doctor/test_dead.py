@@ -14,11 +14,6 @@ from glassgrad.doctor.rectifiers import rectifiers
 CROSS = nn.CrossEntropyLoss()
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 def sunk(layer, bias, share=1.0):
     with gg.no_grad():
         layer.bias[: int(share * len(layer.bias))] = bias

@@ -14,11 +14,6 @@ from glassgrad.doctor.rules.fit import best_of
 CROSS, FAULT = nn.CrossEntropyLoss(), "no overfitting of one batch"
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 def found_in(net, data, loss=CROSS, optimizer=None, steps=200):
     d = check(net, loss, data, optimizer=optimizer or adam(net, 0.01), steps=steps)
     assert FAULT in faults(d)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 from tests.doctor.asked import ask, patient, silent
+from tests.doctor.nets import End, Tokens
 
 import glassgrad as gg
 from glassgrad import nn, optim
@@ -16,30 +17,6 @@ RANGE = "labels out of range"
 ROWS = 24
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
-class Last(nn.Module):
-    def __init__(self, out):
-        super().__init__()
-        self.lstm, self.head = nn.LSTM(4, 12, batch_first=True), nn.Linear(12, out)
-
-    def forward(self, x):
-        return self.head(self.lstm(x)[0][:, -1])
-
-
-class Tokens(nn.Module):
-    def __init__(self, out):
-        super().__init__()
-        self.embed, self.head = nn.Embedding(out, 8), nn.Linear(8, out)
-        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
-
-    def forward(self, x):
-        return self.head(self.layer(self.embed(x)))
-
-
 def make(kind, out):
     if kind == "mlp":
         net, x = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, out)), gg.randn(ROWS, 8)
@@ -47,10 +24,10 @@ def make(kind, out):
         net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(128, out))
         x = gg.randn(ROWS, 1, 6, 6)
     elif kind == "lstm":
-        net, x = Last(out), gg.randn(ROWS, 5, 4)
+        net, x = End(4, out), gg.randn(ROWS, 5, 4)
     else:
         x = gg.randint(0, out, (ROWS, 6))
-        return Tokens(out), x, (x + 1) % out
+        return Tokens(out, 8, out), x, (x + 1) % out
     return net, x, gg.arange(ROWS) % out
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from tests.doctor.asked import ask, patient, silent
+from tests.doctor.nets import End, Tokens
 
 import glassgrad as gg
 from glassgrad import nn
@@ -15,39 +16,11 @@ SOFTMAX, SIGMOID = "softmax before a loss that has one", "sigmoid before a loss 
 ROWS = 24
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
-class Last(nn.Module):
-    """An LSTM that is read at its end."""
-
-    def __init__(self, out):
-        super().__init__()
-        self.lstm, self.head = nn.LSTM(6, 12, batch_first=True), nn.Linear(12, out)
-
-    def forward(self, x):
-        return self.head(self.lstm(x)[0][:, -1])
-
-
-class Tokens(nn.Module):
-    """A small transformer that says something of each token: (rows, places, classes)."""
-
-    def __init__(self, out):
-        super().__init__()
-        self.embed, self.head = nn.Embedding(out, 16), nn.Linear(16, out)
-        self.layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
-
-    def forward(self, x):
-        return self.head(self.layer(self.embed(x)))
-
-
 def make(kind, out, labels=None):
     """A net with its inputs and labels."""
     if kind == "transformer":
         tokens = gg.randint(0, out, (ROWS, 7))
-        return Tokens(out), tokens, (tokens + 1) % out
+        return Tokens(out, 16, out), tokens, (tokens + 1) % out
     labels = gg.arange(ROWS) % out
     if kind == "mlp":
         net, x = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, out)), gg.randn(ROWS, 8)
@@ -55,7 +28,7 @@ def make(kind, out, labels=None):
         net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(128, out))
         x = gg.rand(ROWS, 1, 6, 6)
     else:
-        net, x = Last(out), gg.randn(ROWS, 5, 6)
+        net, x = End(6, out), gg.randn(ROWS, 5, 6)
     x = x + labels.float().reshape(-1, *[1] * (x.ndim - 1)) / out
     return net, x, labels
 

@@ -15,11 +15,6 @@ EVALUATION, ASKED, ONE = "evaluation mode", "training mode in evaluation", "batc
 ROWS = 24
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 class Last(nn.Module):
     def __init__(self, inside):
         super().__init__()

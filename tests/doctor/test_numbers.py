@@ -17,11 +17,6 @@ CROSS = nn.CrossEntropyLoss()
 LARGEST = float(np.finfo(np.float32).max)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 def shares(y):
     """Softmax as it is not to be written."""
     raised = y.exp()

@@ -23,11 +23,6 @@ from glassgrad.utils.data import DataLoader, TensorDataset
 F = nn.functional
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 def net():
     return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
 

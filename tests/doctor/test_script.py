@@ -162,6 +162,13 @@ def test_the_patient_takes_the_steps_of_the_script(style):
     assert len(set(theirs)) == len(theirs)
 
 
+@pytest.mark.parametrize("style", ["a schedule", "adam", "a function"])
+def test_a_patient_that_has_taken_steps_goes_on_as_one_that_was_never_stopped(style):
+    patient = watched(STYLES[style]).patient()
+    whole = patient.copy().train(6)
+    assert patient.later(3).train(2)[:2] == whole[3:5]
+
+
 def test_a_script_runs_as_without_the_doctor():
     """The doctor changes no number: the weights at the end are the same."""
     text = STYLES["a function"]

@@ -16,11 +16,6 @@ PAIRS, SUM = "shapes that broadcast in the loss", "a loss that is a sum"
 ROWS = 16
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 class Read(nn.Module):
     """Something recurrent or attending, read at its end."""
 

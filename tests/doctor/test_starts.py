@@ -15,11 +15,6 @@ from glassgrad.doctor.probe import Probe
 CROSS = nn.CrossEntropyLoss()
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 def said_of(net, kind, optimizer=adam, steps=60):
     return check(net, CROSS, batch(kind), optimizer=optimizer(net), steps=steps)
 

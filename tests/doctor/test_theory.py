@@ -35,11 +35,6 @@ def linear(draw, bias=False, width=WIDTH):
     return made
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    gg.manual_seed(0)
-
-
 @pytest.mark.parametrize("depth", [4, 12])
 @pytest.mark.parametrize("deviation", [0.01, 0.0625, 0.1])
 def test_a_normal_start_with_rectifiers_is_sigma_times_the_root_of_half_the_fan(depth, deviation):

@@ -12,7 +12,7 @@ from tests.nn.peers import compare
 
 import glassgrad as gg
 from glassgrad import nn
-from glassgrad.dispatch import STATE
+from glassgrad.dispatch import STATE, Bystander
 from glassgrad.nn import functional as F
 
 HUGE = np.array([-1e4, -800.0, -40.0, 0.0, 40.0, 800.0, 1e4])
@@ -184,7 +184,7 @@ def test_statistics_that_are_no_longer_tracked_stay() -> None:
     np.testing.assert_array_equal(ours.running_mean.numpy(), 0.0)
 
 
-class Watching:
+class Watching(Bystander):
     """An observer that is told of the nodes, and does not mind the rest."""
 
     def __init__(self, made: Any) -> None:
@@ -193,7 +193,7 @@ class Watching:
     def begins(self, *_: Any) -> None:
         pass
 
-    arrived = passed = entering = leaving = begins
+    arrived = passed = begins
 
 
 def operations(call: Any) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.view.test_diagnosis import ALL
 from tests.view.test_page import CONTRAST, Page, browser, keys, pytestmark  # noqa: F401 - pytest finds them by name
+from tests.view.visits import check_quiet
 
 from glassgrad.view import diagnosis_html
 
@@ -23,9 +24,7 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Page]]:  # noq
         return Page(browser, diagnosis_html.write(ALL[name], tmp_path / "page.html").as_uri(), **options)
 
     yield opened
-    assert [entry["message"] for entry in browser.get_log("browser")] == [], "the console has to stay empty"
-    fetched = browser.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
-    assert [name for name in fetched if not name.startswith("data:")] == [], "nothing may be loaded"
+    check_quiet(browser)
 
 
 @every

@@ -121,7 +121,8 @@ def diagnosis(patient: Patient, steps: int | None = None, *, lenient: bool = Fal
     """What the rules find; what follows from something found already is left out. A step that fails in a way that no
     rule knows raises its error, unless ``lenient``.
     """
-    probe = Probe(patient, steps)
+    looked_at = replace(patient.copy(), after=patient.after, broken=patient.broken)  # no rule runs what is the user's
+    probe = Probe(looked_at, steps)
     made, explained, looked_for = Diagnosis([], patient), set[str](), list[str]()
     for fault, rule in RULES.items():
         if probe.failed and made.findings:

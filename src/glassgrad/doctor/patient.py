@@ -163,8 +163,10 @@ class Patient:
         one = self.copy()
         with drawing(one.seed):
             for number in range(steps):
-                one.step(one.batches[number % len(one.batches)])
+                with one.rated(number):
+                    one.step(one.batches[number % len(one.batches)])
             one.seed = fn.get_rng_state()
+        one.rates = one.rates[min(steps, len(one.rates) - 1) :] if one.rates else ()
         first = steps % len(one.batches)
         one.batches = [*one.batches[first:], *one.batches[:first]]
         return one

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dispatch import STATE, GradMode, Quiet
+from ..dispatch import STATE, Bystander, GradMode, Quiet
 from ..errors import ArgumentError, GlassgradError, StateError, user_frame
 from ..graph import CONSTANT, Node, Overwritten, Symbol
 from ..optim import Optimizer
@@ -41,7 +41,7 @@ class Edge:
         self.node, self.index, self.part = node, index, part
 
 
-class Recording:
+class Recording(Bystander):
     """What a tape is made of. An observer (`dispatch.Observing`) while it is on; it changes nothing that it sees."""
 
     def __init__(self, only: str | None = None) -> None:
@@ -107,14 +107,6 @@ class Recording:
     def written(self, constant: Node, number: Any) -> None:
         if isinstance(number, Named):
             self.constants[constant] = number.expr
-
-    def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
-    def leaving(self, module: Any, result: Any) -> None: ...
-    def stepping(self, optimizer: Any) -> None: ...
-
-    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
-        """A compiled step is called: what is recorded runs as the plain function that it is."""
-        return compiled.function(*args, **kwargs)
 
     def _wanted(self, path: str) -> bool:
         assert self.only is not None

@@ -17,7 +17,7 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any
 
 from ..autograd.backward import backward, grad
-from ..dispatch import STATE, State
+from ..dispatch import STATE, Bystander, State
 from ..errors import PACKAGE, ArgumentError
 from ..graph import Node
 from ..optim import Optimizer
@@ -134,7 +134,7 @@ def _scopes(frames: Iterable[FrameType], main: dict[str, Any]) -> list[dict[str,
     return [*found, main]
 
 
-class Elsewhere:
+class Elsewhere(Bystander):
     """The observer of the threads that are not recorded: counts their backward passes, keeps nothing."""
 
     def __init__(self) -> None:
@@ -162,14 +162,9 @@ class Elsewhere:
         return number
 
     def written(self, constant: Node, number: Any) -> None: ...
-    def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
-    def leaving(self, module: Any, result: Any) -> None: ...
-    def stepping(self, optimizer: Any) -> None: ...
-    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
-        return compiled.function(*args, **kwargs)
 
 
-class Watch:
+class Watch(Bystander):
     """An observer for a whole script. It holds one step at a time: a new tape begins with each.
 
     A step begins with the first value that has a gradient or that a module computes. It ends with its update: when
@@ -301,12 +296,6 @@ class Watch:
         self.tape.written(constant, number)
         if self.guest is not None:
             self.guest.written(constant, number)
-
-    def entering(self, module: Any, args: Any, kwargs: Any) -> None: ...
-    def leaving(self, module: Any, result: Any) -> None: ...
-    def stepping(self, optimizer: Any) -> None: ...
-    def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
-        return compiled.function(*args, **kwargs)
 
     def finishes(self, run: Run) -> None:
         """The script is over, by its end or by an error, before it was stopped."""

@@ -59,11 +59,12 @@ def saturated(probe: Probe) -> Iterator[Suspicion]:
 
 def _told(probe: Probe) -> bool:
     """Whether the loss is far below that of one answer for all rows, the mean of the predictions: they are right."""
-    predictions, targets = heard(probe.patient.copy())
+    one = probe.patient.copy()
+    predictions, targets = heard(one)
     if not isinstance(predictions, Tensor) or not predictions.ndim or predictions.dtype.kind != "f":
         return False
-    one = fn.zeros_like(predictions) + predictions.mean(0, keepdim=True)
-    return loss_of(probe.patient, predictions, targets) < TOLD * loss_of(probe.patient, one, targets)
+    same = fn.zeros_like(predictions) + predictions.mean(0, keepdim=True)
+    return loss_of(one, predictions, targets) < TOLD * loss_of(one, same, targets)
 
 
 def _shared(site: Site) -> Any:

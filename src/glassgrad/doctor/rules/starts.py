@@ -59,7 +59,7 @@ def symmetric(probe: Probe) -> Iterator[Suspicion]:
     if not same:
         return
     yield Suspicion(
-        f"all {len(same[0].before)} rows of {same[0].name} begin alike, one for each unit",
+        f"all {len(same[0].before)} rows of {same[0].name} begin alike",
         same[0].place,
         {"layers of equal units": float(len(same))},
         "equal units get equal gradients and stay equal: the layer is as good as one unit",

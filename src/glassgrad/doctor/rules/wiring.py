@@ -153,6 +153,6 @@ def _missing(probe: Probe, reasons: tuple[str, ...], said: str, weight: str) -> 
         Place(missing.op, first.name, missing.line),
         {"parameters": float(len(found))},
         missing.text,
-        weight=weight or "fault",
+        weight=weight or FAULT,
         also=tuple(each.place for each, _ in found[1:]),
     )
