@@ -110,13 +110,14 @@ def optimizer(new: str) -> Edit:
     return edit
 
 
-NETS = {
-    "moons": "MLP", "wave": "MLP", "cancer": "MLP", "residual": "MLP", "squashed": "MLP", "autoencoder": "MLP",
-    "xor": "MLP", "stripes": "CNN", "digits": "CNN", "blobs": "CNN", "patches": "CNN", "louder": "LSTM",
-    "tides": "LSTM", "spelling": "LSTM", "alarm": "LSTM", "gpt": "transformer", "majority": "transformer",
-    "highest": "transformer", "pairs": "transformer",
-}  # fmt: skip
-"""The healthy programs, and what kind of net each one trains."""
+@dataclass(frozen=True)
+class Healthy:
+    """A program with nothing wrong."""
+
+    template: str
+    edits: tuple[Edit, ...] = ()
+    allowed: tuple[str, ...] = ()
+    """What is rightly said of it nonetheless."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     python benchmarks/doctor/programs.py            # writes marks.json anew
     python benchmarks/doctor/programs.py --to DIR   # and the programs, to look at
 
-Healthy programs stand in healthy/, broken ones are made of them by the edits in faults/.
+Healthy programs stand in healthy/, broken ones are made of them by the edits in faults/ and sets/.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edits import NETS, Broken, seed
-from faults import BROKEN
-from variants import HEALTHY, RECIPES_SHORT, Healthy, recipe_text
+from edits import Broken, Healthy, seed
+from sets import NETS, SETS
+from variants import recipe_text
 
 HERE = Path(__file__).parent
 MARKS = HERE / "marks.json"
@@ -78,28 +78,19 @@ def healthy_program(one: Healthy, number: int) -> Program:
     return Program(named(f"healthy/{one.template}/{number}"), text, marks)
 
 
-def kept_apart(group: list[Program]) -> None:
-    """Keep one of each two neighbours apart; which one, their names say, so that more of them change nothing."""
-    for first in range(0, len(group), 2):
-        pair = group[first : first + 2]
-        drawn = int(pair[0].name[1:], 16) % 2
-        for place, one in enumerate(pair):
-            one.marks["kept"] = place == drawn
-
-
 def programs() -> list[Program]:
     """All of them, always the same."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
-    groups: dict[str, list[Program]] = defaultdict(list)
-    for one in BROKEN:
-        groups[one.fault].append(broken_program(one, counts[one.fault, one.template]))
-        counts[one.fault, one.template] += 1
-    for healthy in (*HEALTHY, *RECIPES_SHORT):
-        groups["healthy"].append(healthy_program(healthy, counts["", healthy.template]))
-        counts["", healthy.template] += 1
-    for group in groups.values():
-        kept_apart(group)
-    found = sorted((one for group in groups.values() for one in group), key=lambda one: one.name)
+    found = []
+    for name, (broken, healthy) in SETS.items():
+        for one in (*broken, *healthy):
+            key = one.fault if isinstance(one, Broken) else "", one.template
+            make = broken_program if isinstance(one, Broken) else healthy_program
+            program = make(one, counts[key])
+            program.marks["set"] = name
+            counts[key] += 1
+            found.append(program)
+    found.sort(key=lambda one: one.name)
     assert len({one.name for one in found}) == len(found), "two programs have one name"
     return found
 

@@ -1,6 +1,6 @@
 """Are the faults real? Runs every broken program and its healthy twin, without the doctor, and compares them.
 
-    python benchmarks/doctor/real.py [--only NAME ...] [--fault NAME] [--jobs 2]
+    python benchmarks/doctor/real.py [--set NAME ...] [--only NAME ...] [--fault NAME] [--jobs 2]
 
 A broken program must do what its marks say that it shows: end "worse" than its twin on held-out rows or in "training",
 raise an "error", get "nan", stand "still", or let its loss swing. A healthy one must have learned.
@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 from programs import Program, programs
+from sets import LEARNED, SETS
 
 from glassgrad import _Tensor as Tensor
 from glassgrad import optim
 
-LEARNED, LETTERS = 0.6, 0.75
-"""What losses are below once something is learned; and those of the next letter."""
+LOW = 0.6
+"""What losses are below once something is learned."""
 WORSE, SWINGS, HIGHER = 1.25, 3.0, 0.01
 """By which factor, and by how much, a loss has to be above its twin's; by which factor its course has to be rougher."""
 
@@ -104,21 +105,22 @@ def complaint(one: Program, ran: Ran, twin: Ran) -> str:
 
 def judged(one: Program, ran: Ran, twin: Ran) -> str:
     """What is not right with a program."""
-    least = LETTERS if one.marks["of"] in ("gpt", "spelling") else LEARNED
     if one.marks["net"] == "recipe":
         return ran.error
-    if twin.error or not twin.held_out < least:
+    if twin.error or not twin.held_out < LEARNED.get(one.marks["of"], LOW):
         return f"is not learned without the fault: {twin.error or twin.held_out}"
     return "" if one.marks["fault"] is None else complaint(one, ran, twin)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", nargs="+", choices=SETS, default=list(SETS), help="all by default")
     parser.add_argument("--only", nargs="*", help="names of programs")
     parser.add_argument("--fault", help="programs with this fault; healthy for those without")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
-    found = [one for one in programs() if not given.only or one.name in given.only]
+    found = [one for one in programs() if one.marks["set"] in given.set]
+    found = [one for one in found if not given.only or one.name in given.only]
     found = [one for one in found if given.fault in (None, one.marks["fault"] or "healthy")]
     found.sort(key=lambda one: one.marks["fault"] or "")
     complaints = 0

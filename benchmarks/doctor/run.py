@@ -1,7 +1,7 @@
 """The doctor before the benchmark's programs: what it finds, where, with which proof, and what its remedies mend.
 
-python benchmarks/doctor/run.py                      # the half that may be looked at
-python benchmarks/doctor/run.py --half all --jobs 2 --json results.json
+python benchmarks/doctor/run.py                      # the sets that may be looked at
+python benchmarks/doctor/run.py --set second third --jobs 2 --json results.json
 python benchmarks/doctor/run.py --only p3fa2c --words
 python benchmarks/doctor/run.py --fault "zero start"
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from programs import MARKS, Program, programs
 from score import Result, summary, table
+from sets import KEPT, SETS
 
 WORKER = Path(__file__).parent / "worker.py"
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
@@ -83,8 +84,9 @@ def line(result: Result, words: bool) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", choices=("tune", "kept", "all"), default="tune", help="tune by default")
-    parser.add_argument("--only", nargs="*", help="these programs, of either half")
+    looked = [name for name in SETS if name != KEPT]
+    parser.add_argument("--set", nargs="+", choices=SETS, default=looked, help=f"{' '.join(looked)} by default")
+    parser.add_argument("--only", nargs="*", help="these programs, of any set")
     parser.add_argument("--fault", help='programs with this fault; "healthy" for those without')
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--limit", type=float, default=180.0, help="seconds for one program")
@@ -95,8 +97,8 @@ def main() -> None:
     assert {one.name: one.marks for one in found} == json.loads(MARKS.read_text()), "run programs.py: marks.json is old"
     if given.only:
         found = [one for one in found if one.name in given.only]
-    elif given.half != "all":
-        found = [one for one in found if one.marks["kept"] == (given.half == "kept")]
+    else:
+        found = [one for one in found if one.marks["set"] in given.set]
     if given.fault:
         found = [one for one in found if (one.marks["fault"] or "healthy") == given.fault]
     results = []

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from edits import Edit, after, optimizer, seed, slower, start, swap
+from edits import Edit, Healthy, after, optimizer, seed, slower, start, swap
 
 from glassgrad.recipes import RECIPES
-
-
-@dataclass(frozen=True)
-class Healthy:
-    """A program with nothing wrong."""
-
-    template: str
-    edits: tuple[Edit, ...] = ()
-    allowed: tuple[str, ...] = ()
-    """What is rightly said of it nonetheless."""
-
 
 DIGITS = ("constant features",)
 """Some pixels at the edge of the digits are never inked."""

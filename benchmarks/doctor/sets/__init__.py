@@ -1,0 +1,25 @@
+"""The sets of programs. Rules are written and thresholds chosen with the earlier ones; the last one is kept apart."""
+
+from edits import Broken, Healthy
+from faults import BROKEN
+from variants import HEALTHY, RECIPES_SHORT
+
+from . import fourth, second, third
+
+NETS = {
+    "moons": "MLP", "wave": "MLP", "cancer": "MLP", "residual": "MLP", "squashed": "MLP", "autoencoder": "MLP",
+    "xor": "MLP", "stripes": "CNN", "digits": "CNN", "blobs": "CNN", "patches": "CNN", "louder": "LSTM",
+    "tides": "LSTM", "spelling": "LSTM", "alarm": "LSTM", "gpt": "transformer", "majority": "transformer",
+    "highest": "transformer", "pairs": "transformer",
+    **second.NETS, **third.NETS, **fourth.NETS,
+}  # fmt: skip
+"""The healthy programs, and what kind of net each one trains."""
+LEARNED = {"gpt": 0.75, "spelling": 0.75, **second.LEARNED, **third.LEARNED, **fourth.LEARNED}
+"""Losses below which something is learned, where they are not the usual one."""
+
+SETS: dict[str, tuple[list[Broken], list[Healthy]]] = {
+    "first": (BROKEN, [*HEALTHY, *RECIPES_SHORT]),
+    **{each.__name__.rpartition(".")[2]: (each.BROKEN, each.HEALTHY) for each in (second, third, fourth)},
+}
+KEPT = "fourth"
+"""The set that nobody looks at while rules are written."""
