@@ -12,7 +12,7 @@ from ..dispatch import enable_grad
 from ..engine.trace import flatten
 from ..errors import ArgumentError, is_users
 from ..explain.script import Run
-from ..findings import FAULT, Examination, Finding
+from ..findings import FAULT, NOTE, Examination, Finding
 from ..nn import Module
 from ..optim import SGD, Optimizer
 from ..tensor import Tensor
@@ -132,8 +132,10 @@ def diagnosis(patient: Patient, steps: int | None = None, *, lenient: bool = Fal
         if rule.last and any(each.weight == FAULT for each in made.findings):
             continue
         looked_for.append(fault)
+        noted = any(each.fault in rule.beside and each.weight == FAULT for each in made.findings)
         for suspicion in _looked(rule, probe):
-            if said(made, fault, suspicion, probe):
+            weighed = replace(suspicion, weight=NOTE, sure=False) if noted else suspicion
+            if said(made, fault, weighed, probe):
                 explained |= rule.explains
     if probe.error is not None and not made.findings and not lenient:
         raise probe.error

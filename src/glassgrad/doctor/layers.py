@@ -70,6 +70,11 @@ def layers_of(probe: Probe) -> list[Layer]:
     return found
 
 
+def wide_in(probe: Probe) -> list[Layer]:
+    """The layers whose weights are too large."""
+    return [each for each in layers_of(probe) if each.gain > LARGE]
+
+
 def told(off: list[Layer], layers: list[Layer]) -> dict[str, float]:
     """What there is to say of layers whose weights are off."""
     return {

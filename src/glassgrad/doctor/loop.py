@@ -59,6 +59,10 @@ class Loop:
     ended: str = ""
     """What ended it, if that was an error."""
 
+    def lasting(self, seen: Seen) -> bool:
+        """Whether most steps since the first time were taken so."""
+        return 2 * seen.times > self.backwards - seen.first + 1
+
     @property
     def moves(self) -> bool:
         """Whether any weight was seen to change."""

@@ -65,6 +65,13 @@ def merged(batches: Sequence[Sequence[Any]]) -> Batch:
     return Batch((*inputs, answered(batches[0][-1], targets)))
 
 
+def gathered(batches: Sequence[Batch]) -> Batch:
+    """Several batches for one step, by the mean of their losses: as if gradients were accumulated."""
+    made = Batch.like(batches[0], batches[0])
+    made.beside = tuple(batches[1:])
+    return made
+
+
 def gradients(patient: Patient, batches: Sequence[Sequence[Any]]) -> Iterator[Any]:
     """The gradient of each batch at the same weights, by all parameters in one row."""
     one = patient.copy()
@@ -112,13 +119,21 @@ def noise_of(slopes: Iterable[Any], rows: int) -> Noise:
     return Noise(float(mean @ mean) - variance / count, variance * rows)
 
 
+def _of_batches(patient: Patient, batches: Sequence[Batch]) -> tuple[Noise, int] | None:
+    """The same where nothing is known of rows: each batch is taken for one."""
+    try:
+        return (noise_of(gradients(patient, batches), 1), 1) if len(batches) > 3 else None
+    except FAILURES:
+        return None
+
+
 def measured(patient: Patient) -> tuple[Noise, int] | None:
     """The noise of the gradient of a patient as it stands and the rows that a step sees; None where rows are unknown,
     or where a part of a batch cannot be computed by itself."""
     batches = patient.batches[:PARTS]
     rows = rows_of(batches[0])
     if rows is None:
-        return None
+        return _of_batches(patient, batches)
     parts = [b for b in batches if rows_of(b) == rows] if len(batches) > 3 else split(batches[0], least=2)
     if len(parts) < 2:
         return None

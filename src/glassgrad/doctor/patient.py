@@ -30,12 +30,15 @@ class Batch(tuple[Any, ...]):
     """(inputs, ..., targets), with the inputs that a model takes by name."""
 
     named: Mapping[str, Any] = MappingProxyType({})
+    beside: Sequence[Batch] = ()
+    """Batches of the same step: its loss is the mean of all of them."""
 
     @classmethod
     def like(cls, old: Sequence[Any], parts: Iterable[Any]) -> Batch:
         """Other inputs and targets, with what an old batch gives by name."""
         made = cls(parts)
         made.named = old.named if isinstance(old, Batch) else made.named
+        made.beside = old.beside if isinstance(old, Batch) else made.beside
         return made
 
 
@@ -91,6 +94,8 @@ class Patient:
     """The state of the default generator at the first step."""
     rates: Sequence[float] = ()
     """What a schedule makes of the rate, step for step: factors, the last one for all steps after it."""
+    lapsed: tuple[int, Sequence[str]] = (0, ())
+    """From which step on which modules are in evaluation mode, though they are not at the start."""
     loop: Loop | None = None
     """What the user's own training loop did, if it was watched."""
     after: Patient | None = None
@@ -117,6 +122,10 @@ class Patient:
 
     def value(self, batch: Sequence[Any]) -> Tensor:
         """The loss of a batch. Raises ShapeError where it is no single number."""
+        if isinstance(batch, Batch) and batch.beside:
+            alone = Batch.like(batch, batch)
+            alone.beside = ()
+            return fn.stack([self.value(each).reshape(()) for each in (alone, *batch.beside)]).mean()
         found: Any = self.loss(self.predict(batch), fresh(batch[-1]))
         if not isinstance(found, Tensor) or found.numel() != 1:
             got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
@@ -167,6 +176,7 @@ class Patient:
                     one.step(one.batches[number % len(one.batches)])
             one.seed = fn.get_rng_state()
         one.rates = one.rates[min(steps, len(one.rates) - 1) :] if one.rates else ()
+        one.lapsed = max(0, one.lapsed[0] - steps), one.lapsed[1]
         first = steps % len(one.batches)
         one.batches = [*one.batches[first:], *one.batches[:first]]
         return one
@@ -178,7 +188,9 @@ class Patient:
 
     @contextmanager
     def rated(self, number: int) -> Iterator[None]:
-        """The rate that the schedule has for a step."""
+        """The rate that the schedule has for a step; and the mode that modules have lapsed into by then."""
+        for name in self.lapsed[1] if number >= self.lapsed[0] else ():
+            self.model.get_submodule(name).training = False
         groups = self.optimizer.param_groups
         whole = [group["lr"] for group in groups] if self.rates else []
         factor = self.rates[min(number, len(self.rates) - 1)] if self.rates else 1.0

@@ -23,7 +23,8 @@ from .patient import Patient, drawing
 from .trouble import Trouble, trouble_of
 
 LEAST, MOST, SECONDS = 30, 400, 1.0
-"""How many steps a trial has: at least, at most, and otherwise about as many as there are in these seconds."""
+"""How many steps a trial has: at least, at most, and otherwise about as many as there are in these seconds; up to three
+times as many where the user's own loop has them."""
 NODE, ENTRY, OPERATION = 5e-6, 2e-9, 2e-11
 """Seconds for a node, an entry of its value and a floating-point operation, about. Counted and not measured, so
 that a diagnosis is the same on every machine, and beside other work."""
@@ -189,6 +190,8 @@ class Probe:
             return LEAST
         made = [node for node in self.tape.records if not self.tape.is_leaf(node)]
         usual = int(min(max(SECONDS / sum(_seconds(self.tape, node) for node in made), LEAST), MOST)) if made else LEAST
+        own = len(self.patient.loop.losses) if self.patient.loop is not None else 0
+        usual = min(max(usual, min(own, 3 * usual)), MOST)
         return min(max(usual, self._runs_away_at + 10), 5 * usual, MOST) if self._runs_away_at else usual
 
     @cached_property

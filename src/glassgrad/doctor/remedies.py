@@ -101,8 +101,9 @@ def fresh_start() -> Remedy:
     def apply(patient: Patient) -> None:
         with drawing(patient.seed):
             for module in patient.model.modules():
-                if hasattr(module, "reset_parameters"):
-                    module.reset_parameters()
+                draw = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+                if draw is not None:
+                    draw()
 
     return Remedy("keep the random start that the layers have: leave out the initialisation of your own", apply)
 
@@ -115,6 +116,16 @@ def rate(factor: float, text: str) -> Remedy:
             group["lr"] = group["lr"] * factor
 
     return Remedy(text, apply)
+
+
+def both(first: Remedy, second: Remedy) -> Remedy:
+    """One and then the other."""
+
+    def apply(patient: Patient) -> None:
+        first.apply(patient)
+        second.apply(patient)
+
+    return Remedy(f"{first.text}; and {second.text}", apply)
 
 
 def wider_start(factor: float = 10.0) -> Remedy:

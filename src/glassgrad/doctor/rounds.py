@@ -29,8 +29,8 @@ from .patient import Patient, held_by
 from .probe import FAILURES, norm
 from .together import Together
 
-VISITS, BYTES = 16, 256e6
-"""How many steps the patient is made of, and how much their inputs may take."""
+VISITS, MANY, FEW, BYTES = 16, 64, 4, 256e6
+"""How many steps the patient is made of; how many where they have so few rows; and how much their inputs may take."""
 MOMENTS = 100
 """Of how many steps the sizes of the layers' numbers are kept."""
 LONGEST = 1000
@@ -73,11 +73,13 @@ class Rounds(Watch):
         """A step that found no gradient; if its closure makes some, that is well."""
         self.idle: Visit | None = None
         """The last step that changed no weights."""
-        self.bytes, self.stride = 0.0, 1
+        self.bytes, self.stride, self.visits = 0.0, 1, VISITS
         self.runs_of: dict[int, int] = {}
         """How often a compiled step was called, by its identity."""
-        self.trains: dict[int, bool] = {}
-        """Whether a compiled step has a backward pass."""
+        self.does: dict[int, tuple[int, int]] = {}
+        """How many backward passes and steps of an optimizer a compiled step has."""
+        self.slopeless = False
+        """Whether zeros are all that arrived at the parameters in the last step that was watched closely."""
         super().__init__(at_step)
 
     def _anew(self) -> None:
@@ -121,7 +123,7 @@ class Rounds(Watch):
             forget(node)
             return
         outside = STATE.scope is None and node.origin is not None and node.origin.of is None
-        if outside and self.calls and STATE.grad and not self.back and len(self.capture.batches) < VISITS:
+        if outside and self.calls and STATE.grad and not self.back and len(self.capture.batches) < self.visits:
             self._note_function()
         super().made(node)
 
@@ -134,22 +136,24 @@ class Rounds(Watch):
 
     def runs(self, compiled: Any, args: Any, kwargs: Any) -> Any:
         """A compiled step runs as it is while it is watched closely, and else as compiled code."""
-        key, before = id(compiled), self.loop.backwards
+        key, loop = id(compiled), self.loop
+        backwards, steps = loop.backwards, loop.steps
         number = self.runs_of[key] = self.runs_of.get(key, 0) + 1
         if not rests(number - 1) or self._alarming():
             found = compiled.function(*args, **kwargs)
-            self.trains[key] = self.loop.backwards > before
+            self.does[key] = loop.backwards - backwards, loop.steps - steps
             return found
         if self.back:
             self._ends()
         with unseen(grad=STATE.grad):
             found = compiled(*args, **kwargs)
-        if self.trains[key]:
+        backwards, steps = self.does[key]
+        if backwards:
             self.seen += 1
-            self.loop.backwards += 1
-            self.loop.steps += 1
+            loop.backwards += backwards
+            loop.steps += steps
             value = found.node.value if isinstance(found, Tensor) and found.numel() == 1 else math.nan
-            self.loop.losses.append(float(np.sum(value)))
+            loop.losses.append(float(np.sum(value)))
         return found
 
     def _note_function(self) -> None:
@@ -235,8 +239,12 @@ class Rounds(Watch):
         summed = [self.added[key][1] for key, (_, g) in grads.items() if key in self.added and self.added[key][0] is g]
         if summed:
             loop.added.again(loop.backwards, summed[0])
+        if self.back and not self.resting:
+            arrived = [self.tape.cotangents.get(self.tape.cells[key][1]) for key in grads if key in self.tape.cells]
+            self.slopeless = not any(each is not None and np.any(self.tape.value(each)) for each in arrived)
         if not any(np.any(grad.node.value) for _, grad in grads.values()):
-            self.doubt = optimizer, Place(line=line_of(here(2)))
+            if not (self.back and grads and self.slopeless):
+                self.doubt = optimizer, Place(line=line_of(here(2)))
         elif self.back and self.passes == 1 and not self.resting:
             self._clipped({key: grad for key, (_, grad) in grads.items()})
         self.used.update((key, (cell, weakref.ref(grad))) for key, (cell, grad) in grads.items())
@@ -292,9 +300,12 @@ class Rounds(Watch):
 
     def _take(self, visit: Visit) -> None:
         size = sum(t.node.value.nbytes for call in visit.calls for t in flatten((call.args, call.named)))
-        if len(self.capture.batches) < VISITS and (not self.capture.batches or self.bytes + size < BYTES):
+        if len(self.capture.batches) < self.visits and (not self.capture.batches or self.bytes + size < BYTES):
             self.bytes += size
             self.capture.take(visit)
+            lengths = [len(t) for call in visit.calls[:1] for t in flatten((call.args, call.named)) if t.ndim]
+            if lengths and max(lengths) <= FEW:
+                self.visits = MANY
 
     def _measure(self) -> None:
         """The sizes of weights, gradients and updates, of some steps."""
@@ -371,12 +382,19 @@ class Rounds(Watch):
             return None
         made.rates = self._schedule(made.optimizer)
         made.broken = self.broken
+        made.lapsed = self._lapsed(made.model)
         made.clears = not self.loop.added.times
         made.still = self.original is None and self.start.optimizer is not None and not self.loop.moves
         made.early = self.loop.empty.times > self.loop.steps // 2
         if not self.loop.ended and self.original is not None:
             made.after = self.capture.after(made, self.original)
         return made
+
+    def _lapsed(self, model: Module) -> tuple[int, Sequence[str]]:
+        """Which modules are in evaluation mode from which step on, though not in the first."""
+        inside = dict(model.named_modules())
+        late = {n: s for n, s in self.loop.evaluating.items() if n in inside and s.first > 1 and self.loop.lasting(s)}
+        return min((seen.first - 1 for seen in late.values()), default=0), list(late)
 
     def _schedule(self, optimizer: Optimizer) -> list[float]:
         """The rate of each step against the highest, which the optimizer of the patient is given."""

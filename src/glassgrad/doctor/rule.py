@@ -60,6 +60,8 @@ class Rule:
     looks: Looks
     explains: frozenset[str]
     """Faults that follow from this one, and are not said beside it."""
+    beside: frozenset[str]
+    """Faults of which this one may be what is seen: beside them it is a note."""
     whatever: bool
     """Whether it can look at a step that failed."""
     last: bool
@@ -71,13 +73,18 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    fault: str, *, explains: Iterable[str] = (), whatever: bool = False, last: bool = False
+    fault: str,
+    *,
+    explains: Iterable[str] = (),
+    beside: Iterable[str] = (),
+    whatever: bool = False,
+    last: bool = False,
 ) -> Callable[[Looks], Looks]:
     """Declare the rule of a fault; rules that are declared first look first."""
 
     def declared(looks: Looks) -> Looks:
         assert fault not in RULES, f"two rules for {fault}"
-        RULES[fault] = Rule(fault, looks, frozenset(explains), whatever, last)
+        RULES[fault] = Rule(fault, looks, frozenset(explains), frozenset(beside), whatever, last)
         return looks
 
     return declared

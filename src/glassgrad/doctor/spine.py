@@ -10,7 +10,7 @@ from ..graph import Node
 from .layers import weights_in
 from .probe import Probe, norm
 
-LOST, BLOWN = 1e-3, 1e3
+LOST, BLOWN = 1e-3, 1e2
 """Over all layers, what share of the gradient reaches the first one."""
 
 
@@ -55,6 +55,12 @@ def between(links: list[Link]) -> list[Link]:
     """The part of the spine from the last layer with weights to the first one."""
     layers = [place for place, link in enumerate(links) if link.weighted and link.node.op is not None]
     return links[layers[0] : layers[-1]] if len(layers) > 2 else []
+
+
+def lowest(links: list[Link]) -> float:
+    """The least share of the gradient on its way: of what goes through time, where the first layer is reached at all
+    times at once."""
+    return float(np.min(np.cumprod([link.factor for link in links]), initial=1.0))
 
 
 def reaching(probe: Probe) -> float:

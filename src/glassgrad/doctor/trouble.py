@@ -16,8 +16,9 @@ from ..graph import Node
 GIVEN, MASKED, OVERFLOW, UNDERFLOW, UNDEFINED = ("given", "masked", "overflow", "underflow", "undefined")
 """A number that was none before anything was computed; infinities that were put in on purpose, and where nothing else
 was left; a result too large for its dtype; one too small for it; one that does not exist: log of 0, 0 / 0."""
-NUDGE = 1e-3
-"""How far operands are moved to see whether an infinity is a pole, which is one point, or stands for a large number."""
+SOME, NUDGE = 0.7, 1e-3
+"""An operand of a usual size; and how far operands are moved to see whether an infinity is a pole, which is one point,
+or stands for a large number."""
 
 
 @dataclass(frozen=True)
@@ -155,16 +156,17 @@ def vanished(tape: Tape, node: Node) -> Any:
 
 
 def _fades(tape: Tape, node: Node) -> Any:
-    """Where a curve of one operand is 0 all around, and is not for an operand of the same sign and a size of 1."""
+    """Where a curve of one operand is 0 all around, and rises or falls for one of the same sign and a usual size."""
     shown = np.zeros(node.shape, bool)
     assert node.op is not None
     if node.op.kind != "elementwise" or len(tape.inputs(node)) != 1:
         return shown
     around = [_run(tape, node, widest(node), partial(_nudged, by=by)) for by in (NUDGE, -NUDGE)]
-    near = _run(tape, node, widest(node), np.sign)
+    near, beside = (_run(tape, node, widest(node), partial(_sized, size=size)) for size in (SOME, SOME + NUDGE))
     if near is None or any(each is None for each in around):
         return shown
-    return (around[0] == 0) & (around[1] == 0) & (near != 0) & np.isfinite(near)
+    rises = near != beside  # no step, such as that of round
+    return (around[0] == 0) & (around[1] == 0) & (near != 0) & np.isfinite(near) & rises
 
 
 def _faint(array: Any) -> Any:
@@ -178,6 +180,10 @@ def widest(node: Node) -> Any:
     """The dtype to compute a value in once more. Products of matrices are quick only in float64."""
     assert node.op is not None
     return np.longdouble if node.op.kind in ("elementwise", "reduce") or node.dtype.itemsize > 4 else np.float64
+
+
+def _sized(x: Any, size: float) -> Any:
+    return size * np.sign(x)
 
 
 def _nudged(x: Any, by: float) -> Any:

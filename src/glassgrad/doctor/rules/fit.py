@@ -47,12 +47,13 @@ def unfit(probe: Probe) -> Iterator[Suspicion]:
     end, outputs = quarters[-1], said(one.copy())[0]
     rows = isinstance(outputs, Tensor) and outputs.ndim > 0
     stands = quarters[-2] - end < STILL * start
-    if end < 1e-3 * start or not (stands or _dropped(one) > HEAVY):
+    bare = _dropped(one) > HEAVY or _alike_or_thin(probe, one)
+    if end < 1e-3 * start or not (stands or bare):
         return
     constant = best_of(one, outputs, np.zeros(len(outputs), int)) if rows else start
     possible = max(0.0, best_of(one, outputs, np.arange(len(outputs)))) if rows else 0.0
     least = possible + LEFT * max(0.0, min(start, constant) - possible)
-    if end < least or not (stands or end > CONSTANT * constant):
+    if end < least:
         return
     evidence = {
         "loss at the start": start,
@@ -126,7 +127,7 @@ def _why(probe: Probe, one: Patient, outputs: Any, evidence: dict[str, float]) -
     if made is not None:
         yield made, {}, f"{made.op} makes all rows alike: nothing behind it can tell one from the other", FAULT
     rank, columns = rank_of(one)
-    if rank * NARROW <= columns and rank < 3:
+    if _thin(rank, columns):
         yield (
             Place(module="the inputs"),
             {"columns": float(columns), "independent ones": float(rank)},
@@ -135,6 +136,16 @@ def _why(probe: Probe, one: Patient, outputs: Any, evidence: dict[str, float]) -
         )
     if outputs is not None:
         yield from _capacity(one, layers, constant, end)
+
+
+def _alike_or_thin(probe: Probe, one: Patient) -> bool:
+    """Whether what tells the rows apart does not get into the net, so that its loss may fall, though never far."""
+    return first_constant(probe, layers_of(probe)) is not None or _thin(*rank_of(one))
+
+
+def _thin(rank: int, columns: int) -> bool:
+    """Whether so many columns are made of next to none."""
+    return rank * NARROW <= columns and rank < 3
 
 
 def _capacity(one: Patient, layers: list[Layer], constant: float, end: float) -> Iterator[Reason]:
@@ -226,7 +237,7 @@ def _fitted(one: Patient, means: Any, groups: Any, lr: float) -> float:
 
 def first_constant(probe: Probe, layers: list[Layer]) -> Place | None:
     """The first operation behind which all rows are alike, and which is given some that differ."""
-    rows, tape = rows_of(probe.patient.batches[0]) or 0, probe.tape
+    rows, tape = rows_of(probe.patient.batches[0]) or _length(probe.patient.batches[0][0]), probe.tape
     if rows < 2 or not layers or _differs(layers[-1].site.value, rows) or len(layers[-1].site.value) % rows:
         return None
     stack, seen, found = [layers[-1].site.node], {layers[-1].site.node}, []
@@ -242,6 +253,11 @@ def first_constant(probe: Probe, layers: list[Layer]) -> Place | None:
     if first is None or first.op is None:
         return None
     return Place(first.op.name, tape.records[first].path, first.where)
+
+
+def _length(first: Any) -> int:
+    """How many rows an input has, where nothing is known of the targets."""
+    return len(first) if isinstance(first, Tensor) and first.ndim else 0
 
 
 def _differs(array: Any, rows: int) -> bool:

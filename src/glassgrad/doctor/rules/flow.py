@@ -1,85 +1,60 @@
-"""How the gradient gets through the depth of a net: vanishing, exploding, saturated, dead."""
+"""How the gradient gets through the depth of a net: vanishing, exploding, saturated."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from ... import functions as fn
-from ...tensor import Tensor
-from ..layers import LARGE, layers_of, rescaled, weights_in
-from ..probe import FLAT, Probe, Site
-from ..rectifiers import squashed
-from ..remedies import clipping, fitted_start, rectified
+from ...findings import FAULT, NOTE
+from ..courses import level
+from ..layers import rescaled, weights_in, wide_in
+from ..mending import zero_biases
+from ..patient import Patient
+from ..probe import FAILURES, FLAT, Probe
+from ..ranges import at
+from ..remedies import both, clipping, fitted_start, rate, rectified
 from ..rule import Remedy, Suspicion, rule
-from ..spine import BLOWN, LOST, Link, between, reaching, spine
+from ..spine import BLOWN, LOST, Link, between, lowest, reaching, spine
 from ..trends import fell
-from .asking import heard, loss_of
+from .flatness import flattened, is_told
 
-MOST = 0.5
-"""Which share of the entries has to be flat."""
-TOLD, WELL = 0.3, 0.5
-"""A loss below this share of that of one answer for all rows is low; one that falls by this share learns well."""
+WELL, HARDLY = 0.5, 0.1
+"""A loss that falls by this share learns well; one that falls by less than this share learns next to nothing."""
+NEARLY_ALL = 0.9
+"""A share of flat entries that is told though the loss falls."""
+RATES, FURTHER = (10.0, 100.0), 0.7
+"""Rates that have to bring the loss to this share where it is they that are too low."""
 
 
 STANDS = ("flat place", "too low a rate", "too high a rate", "too small a start", "too large a start")
 
 
-@rule("saturated activations", explains=("vanishing gradients", *STANDS))
+@rule("saturated activations", explains=("vanishing gradients", *STANDS), beside=("too large a start",))
 def saturated(probe: Probe) -> Iterator[Suspicion]:
     """An activation that is bounded on both sides, and nearly flat at most of its entries; or shares of which one in
     most rows has nearly all."""
-    inside = max((each.site.node.id for each in layers_of(probe)), default=0)
-    told = _told(probe)
-    for site in probe.sites:
-        if told and site.node.id > inside:  # it makes the predictions, and is sure of what is so
-            continue
-        slopes = squashed(probe.tape, site) if site.place.module else None
-        if slopes is None and site.node.id < inside:
-            slopes = _shared(site)
-        if slopes is None or slopes.size < 8:
-            continue
-        flat = float(np.mean(slopes < FLAT))
-        if flat < MOST:
-            continue
-        yield Suspicion(
-            f"{site.name} is nearly flat at {flat:.0%} of its entries",
-            site.place,
-            {"share of flat entries": flat, "mean slope": float(slopes.mean())},
-            f"what {site.name} is given is so large that its slope, a factor of every gradient before it, is nearly 0",
-            (*_smaller(probe), fitted_start(), rectified(probe)),
-            sure=not told and not fell(probe) > WELL,
-        )
+    told = is_told(probe)
+    site, slopes = flattened(probe, told)
+    if site is None:
         return
-
-
-def _told(probe: Probe) -> bool:
-    """Whether the loss is far below that of one answer for all rows, the mean of the predictions: they are right."""
-    one = probe.patient.copy()
-    predictions, targets = heard(one)
-    if not isinstance(predictions, Tensor) or not predictions.ndim or predictions.dtype.kind != "f":
-        return False
-    same = fn.zeros_like(predictions) + predictions.mean(0, keepdim=True)
-    return loss_of(one, predictions, targets) < TOLD * loss_of(one, same, targets)
-
-
-def _shared(site: Site) -> Any:
-    """The largest slope in each row of shares, such as those of attention; None for what is no shares."""
-    p = site.value
-    if site.node.op is None or site.node.op.kind == "structural" or not site.node.requires_grad or p.ndim < 2:
-        return None
-    if p.shape[-1] < 3 or p.min(initial=0) < 0 or not np.allclose(p.sum(-1), 1, atol=1e-4):
-        return None
-    return (p * (1 - p)).max(axis=-1).ravel()
+    flat, falls = float(np.mean(slopes < FLAT)), fell(probe) > WELL
+    yield Suspicion(
+        f"{site.name} is nearly flat at {flat:.0%} of its entries",
+        site.place,
+        {"share of flat entries": flat, "mean slope": float(slopes.mean())},
+        f"what {site.name} is given is so large that its slope, a factor of every gradient before it, is nearly 0",
+        (*_smaller(probe), fitted_start(), rectified(probe), zero_biases()),
+        weight=NOTE if falls else FAULT,
+        sure=not told and (not falls or flat > NEARLY_ALL),
+    )
 
 
 def _smaller(probe: Probe) -> tuple[Remedy, ...]:
     """Layers of too large weights made usual ones, if there are some."""
-    wide = [each for each in layers_of(probe) if each.gain > LARGE]
+    wide = wide_in(probe)
     return (rescaled(wide),) if wide else ()
 
 
@@ -93,58 +68,91 @@ def _by_flow(remedy: Remedy, kind: str) -> Remedy:
     )  # fmt: skip
 
 
-@rule("vanishing gradients", explains=STANDS)
+@rule("vanishing gradients", explains=STANDS, beside=("too large a start",))
 def vanishing(probe: Probe) -> Iterator[Suspicion]:
-    """Less than a thousandth of the gradient gets from the last layer to the first."""
+    """Less than a thousandth of the gradient gets from the last layer to the first, or to the first step of time."""
     yield from _flow(probe, "vanishing", lambda product: 0 < product < LOST)
 
 
-@rule("exploding gradients", explains=STANDS)
+@rule("exploding gradients", explains=STANDS, beside=("too large a start",))
 def exploding(probe: Probe) -> Iterator[Suspicion]:
-    """More than a thousandfold of the gradient gets from the last layer to the first."""
+    """More than a hundredfold of the gradient gets from the last layer to the first."""
     yield from _flow(probe, "exploding", lambda product: product > BLOWN)
 
 
-def _flow(probe: Probe, kind: str, bad: Any) -> Iterator[Suspicion]:
+def _flow(probe: Probe, kind: str, bad: Callable[[float], bool]) -> Iterator[Suspicion]:
     links = between(spine(probe))
     factors = np.array([link.factor for link in links])
-    if not len(links) or not np.all(np.isfinite(factors)) or not bad(float(np.prod(factors))):
+    if not len(links) or not np.all(np.isfinite(factors)):
+        return
+    by_time = kind == "vanishing" and _reused(probe, links)
+    product = lowest(links) if by_time else float(np.prod(factors))
+    if not bad(product) or (by_time and fell(probe) > WELL):  # the way through time need not be gone to its end
         return
     sign = 1 if kind == "exploding" else -1
+    worst, first, mean, times = _worst(probe, links, sign)
+    if first is None:
+        return
+    able = _restoring(probe, kind, bad)
+    flows = () if by_time else (_by_flow(each, kind) for each in able)
+    verb = "loses" if kind == "vanishing" else "grows"
+    yield Suspicion(
+        f"the gradient {verb} by a factor of {product:.2g} from the last layer to the first",
+        next(site.place for site in probe.sites if site.node is first.node),
+        {
+            "factor at this operation": first.factor,
+            f"mean factor of {worst}": mean,
+            "product over all layers": product,
+            "layers": float(sum(link.weighted for link in links)),
+        },
+        f"the chain rule multiplies a factor for each operation: {worst} has {mean:.3g} on average, {times} times",
+        (*able, *flows, *((clipping(),) if kind == "exploding" else ())),
+        sure=not by_time or (fell(probe) < HARDLY and not _rate_helps(probe)),
+    )
+
+
+def _worst(probe: Probe, links: list[Link], sign: int) -> tuple[str, Link | None, float, int]:
+    """The operation that shrinks the gradient the most, all its times together, or makes it grow: its name, where it
+    does so first, its mean factor, how often it occurs."""
     by_op: dict[str, list[Link]] = {}
     for link in links:
         assert link.node.op is not None
         by_op.setdefault(link.node.op.name, []).append(link)
     logs = {name: sum(sign * math.log(max(link.factor, 1e-300)) for link in found) for name, found in by_op.items()}
-    wide = {each.site.name for each in layers_of(probe) if each.gain > LARGE and kind == "exploding"}
-    worst = max((name for name in logs if not wide or name in wide), key=lambda name: logs[name], default="")
-    if not worst:
-        return
-    first = next(link for link in by_op[worst] if sign * math.log(max(link.factor, 1e-300)) > 0)
-    layers = sum(link.weighted for link in links)
-    product, mean = float(np.prod(factors)), math.exp(sign * logs[worst] / len(by_op[worst]))
-    place = next(site.place for site in probe.sites if site.node is first.node)
-    able = (*_smaller(probe), fitted_start()) if kind == "exploding" else (fitted_start(), rectified(probe))
-    by_loss = kind == "vanishing" and _reused(probe, links)
-    if by_loss and fell(probe) > WELL:  # the way through time need not be gone to its end
-        return
-    flows = () if by_loss else (_by_flow(each, kind) for each in able)
-    remedies = (*able, *flows, *((clipping(),) if kind == "exploding" else ()))
-    verb = "loses" if kind == "vanishing" else "grows"
-    yield Suspicion(
-        f"the gradient {verb} by a factor of {product:.2g} from the last layer to the first",
-        place,
-        {
-            "factor at this operation": first.factor,
-            f"mean factor of {worst}": mean,
-            "product over all layers": product,
-            "layers": float(layers),
-        },
-        f"the chain rule multiplies a factor for each operation: {worst} has {mean:.3g} on average, "
-        f"{len(by_op[worst])} times",
-        remedies,
-        sure=not by_loss,
-    )
+    wide = {each.site.name for each in wide_in(probe)} if sign > 0 else set()
+    worst = max((name for name in logs if name in wide), key=lambda name: logs[name], default="")
+    if not worst or logs[worst] <= 0:
+        worst = max(logs, key=lambda name: logs[name])
+    first = next((link for link in by_op[worst] if sign * math.log(max(link.factor, 1e-300)) > 0), None)
+    return worst, first, math.exp(sign * logs[worst] / len(by_op[worst])), len(by_op[worst])
+
+
+def _restoring(probe: Probe, kind: str, bad: Callable[[float], bool]) -> list[Remedy]:
+    """What may restore the flow of the gradient: first what does so at the start of the training."""
+    if kind == "exploding":
+        slower = [rate(by, f"{1 / by:g} times as low a rate") for by in (0.1, 0.01)]
+        able = [*_smaller(probe), fitted_start(), *(both(fitted_start(), each) for each in slower)]
+    else:
+        able = [fitted_start(), rectified(probe)]
+        able.append(both(able[-1], rate(0.1, "a tenth of the rate")))
+    return sorted(able, key=lambda each: bad(_reaches(each.treated(probe.patient))))
+
+
+def _reaches(patient: Patient) -> float:
+    """What share of the gradient of the last layer reaches the first one; none where a step fails."""
+    try:
+        return reaching(Probe(patient))
+    except FAILURES:
+        return math.nan
+
+
+def _rate_helps(probe: Probe) -> bool:
+    """Whether the same training learns at a higher rate."""
+    for factor in RATES:
+        losses = at(probe.patient, factor).train(probe.steps)
+        if level(losses, len(probe.patient.batches)) < FURTHER * probe.start.mean:
+            return True
+    return False
 
 
 def _reused(probe: Probe, links: list[Link]) -> bool:

@@ -32,11 +32,13 @@ def evaluating(probe: Probe) -> Iterator[Suspicion]:
     if wrong:
         yield _trained(wrong, _seen(loop, wrong[0]), (_training(),), NOTE if model.training else FAULT)
     elif loop is not None:
-        later = [name for name, seen in loop.evaluating.items() if _lasting(loop, seen) and _acts(probe, name)]
+        later = [name for name, seen in loop.evaluating.items() if loop.lasting(seen) and _acts(probe, name)]
         later = [name for name in later if not _frozen(model, name)]
         if later:
             alone = any(not m._modules and name not in loop.evaluating for name, m in model.named_modules())
-            yield _trained(later, loop.evaluating[later[0]], (), NOTE if alone and model.training else FAULT)
+            yield _trained(
+                later, loop.evaluating[later[0]], (_training(),), NOTE if alone and model.training else FAULT
+            )
     yield from _still(probe)
 
 
@@ -112,6 +114,7 @@ def _training() -> Remedy:
 
     def apply(patient: Patient) -> None:
         patient.model.train()
+        patient.lapsed = 0, ()
         if patient.loop is not None:
             patient.loop = replace(patient.loop, evaluating={})
 
@@ -152,11 +155,6 @@ def _still(probe: Probe) -> Iterator[Suspicion]:
                 weight=NOTE,
             )
             return
-
-
-def _lasting(loop: Loop, seen: Seen) -> bool:
-    """Whether most steps since the first time were taken so."""
-    return 2 * seen.times > loop.backwards - seen.first + 1
 
 
 def _seen(loop: Loop | None, name: str) -> Seen | None:

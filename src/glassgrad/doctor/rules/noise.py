@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ...findings import FAULT, NOTE, Place
+from ...tensor import Tensor
 from ..courses import over_batches
-from ..noise import measured, merged, rows_of
+from ..noise import Noise, gathered, measured, merged, rows_of
 from ..patient import Patient
 from ..probe import FAILURES, Probe
 from ..ranges import rate_of
 from ..remedies import rate
 from ..rule import Remedy, Suspicion, rule
 
-LOUD = 10.0
-"""A batch of less than its noise scale by this factor follows the noise more than the slope."""
+LOUD, LOUDER = 10.0, 3.0
+"""A batch of less than its noise scale by this factor follows the noise more than the slope; the second for batches of
+few rows."""
 FEW, FAR, BETTER = 4, 0.3, 0.5
 """Batches of at most so many rows are few in any case: then larger ones have to bring the loss to the first of these
 shares. Of others it is asked only where the loss stands still above the second share of its start, and then they have
@@ -33,15 +36,33 @@ def stalled(probe: Probe) -> bool:
     return float(np.mean(before) - np.mean(after)) < 0.05 * probe.start.scale
 
 
+def _length(first: Any) -> int:
+    return len(first) if isinstance(first, Tensor) and first.ndim else 0
+
+
+def _noises(probe: Probe) -> list[tuple[Noise, int]]:
+    """At the start of a trial and at its end."""
+    return [found for found in (measured(probe.patient), measured(probe.late)) if found is not None]
+
+
+def _own_end(probe: Probe, rows: int) -> float:
+    """Where the user's own loop ends, whose batches a trial knows by heart when they have few rows."""
+    losses = probe.patient.loop.losses if probe.patient.loop is not None else []
+    if rows > FEW or len(losses) < 2 * len(probe.patient.batches) or not all(map(math.isfinite, losses)):
+        return 0.0
+    return float(np.mean(losses[-len(losses) // 3 :]))
+
+
 @rule("gradient noise", explains=("too high a rate", "oscillating loss"))
 def noisy(probe: Probe) -> Iterator[Suspicion]:
     """Batches that are small against the noise scale, of a training that larger ones bring much further."""
     patient = probe.patient
-    count, rows = len(patient.batches), rows_of(patient.batches[0])
-    if count < 4 or rows is None or any(rows_of(each) is None for each in patient.batches):
+    count, known = len(patient.batches), all(rows_of(each) is not None for each in patient.batches)
+    rows = rows_of(patient.batches[0]) if known else _length(patient.batches[0][0])
+    if count < 4 or not rows or not (known or rows <= FEW):
         return
-    scales = [each[0].scale for each in (measured(patient), measured(probe.late)) if each is not None]
-    if max(scales, default=0.0) < LOUD * rows:
+    scales = [found.scale * (1 if known else rows) for found, _ in _noises(probe)]
+    if max(scales, default=0.0) < (LOUDER if rows <= FEW else LOUD) * rows:
         return
     found = max((scale for scale in scales if math.isfinite(scale)), default=math.inf)
     plain = patient.copy()
@@ -51,7 +72,7 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
         return
 
     def merge(other: Patient) -> None:
-        other.batches = [merged(other.batches)]
+        other.batches = [merged(other.batches) if known else gathered(other.batches)]
 
     larger = Remedy(
         f"larger batches: {rows * count} rows instead of {rows}", merge, over_batches, "the mean loss of all"
@@ -62,7 +83,7 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
         reached, share = over_batches(treated), FAR if rows <= FEW else BETTER
     except FAILURES:  # a model, or a recorded loss, for so many rows and no others
         return
-    if not reached < share * (end if math.isfinite(end) else probe.start.mean):
+    if not reached < share * max(end if math.isfinite(end) else probe.start.mean, _own_end(probe, rows)):
         return
     current = rate_of(patient)
     slower = rate(0.1, f"a lower rate, which averages over more batches: {current / 10:.2g} instead of {current:.2g}")
@@ -79,6 +100,6 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
         "each step follows what its few rows happen to have in common, and the next one undoes it: noise falls with "
         "the root of the rows, or with the steps that a lower rate averages over",
         (larger, slower),
-        weight=NOTE if end < FAR * probe.start.mean else FAULT,
+        weight=NOTE if max(end, _own_end(probe, rows)) < FAR * probe.start.mean else FAULT,
         sure=False,
     )

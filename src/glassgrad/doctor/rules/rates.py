@@ -27,6 +27,9 @@ IN_LOOP = (0.03, 0.04)
 SLOWLY, CALM, ROOM = 0.2, 6e-4, 1000.0
 """A loss that falls by less than this share, updates below this share of the weights, and a rate that is so far below
 what the curvature bears: usual are 10 to 100."""
+MUCH, FAR_BEST, HALF = 0.3, 30.0, 0.6
+"""A loss that falls by less than this share in the user's own loop, a rate so many times as high at which short trials
+end best, and to which share of the loss at the end it brings a whole trial: too low, however far it comes by then."""
 ENOUGH = 20
 """Of fewer steps a loop says little."""
 HIGH = 0.25
@@ -80,8 +83,7 @@ def too_high(probe: Probe) -> Iterator[Suspicion]:
 
 def _far_lower(probe: Probe, factor: float, end: float) -> bool:
     """Whether a whole trial at another rate ends far below where this one ends, or at least falls where that grows."""
-    start, other = probe.start, at(probe.patient, factor)
-    new = level(other.train(probe.steps), len(other.batches))
+    start, new = probe.start, _reaches(probe, factor)
     if math.isfinite(end) and end < start.mean - 0.05 * start.scale:
         return end - new > (1 - FURTHER) * abs(end)
     return new < start.mean - 0.05 * start.scale
@@ -96,12 +98,18 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
     moved = [share for share in probe.strides.values() if 0 < share < math.inf]
     way = float(np.median(moved)) * probe.steps if moved else math.inf
     hardly = _hardly(way, fell(probe)) or _hardly_in_loop(probe, way)
-    if (not hardly and not (moved and _far_below(probe, moved))) or _has_learned(probe):
+    little = _falls_little(probe)
+    if (not hardly and not little and not (moved and _far_below(probe, moved))) or _has_learned(probe):
         return
     current = rate_of(probe.patient)
     found = range_test(probe.patient, HIGHER, probe.steps, start)
     best = found.best
     tries = (best / math.sqrt(10), best, best / 10)
+    if little and best > FAR_BEST:
+        end = HALF * level(losses, len(probe.patient.batches))
+        hardly = hardly or any(_reaches(probe, factor) < end for factor in tries)
+    elif not hardly and not (moved and _far_below(probe, moved)):
+        return
     if best < 10 or (way > FEW and not any(_far_lower(probe, f, start.mean - 0.1 * start.scale) for f in tries)):
         return
     loop = probe.patient.loop
@@ -124,6 +132,18 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         weight=FAULT if hardly else NOTE,
         sure=False,
     )
+
+
+def _falls_little(probe: Probe) -> bool:
+    """Whether the loss of the user's own loop has not fallen far, or that of a trial where there is none."""
+    share = fell_in_loop(probe)
+    return (fell(probe) if math.isnan(share) else share) < MUCH
+
+
+def _reaches(probe: Probe, factor: float) -> float:
+    """Where a whole trial at another rate ends."""
+    other = at(probe.patient, factor)
+    return level(other.train(probe.steps), len(other.batches))
 
 
 def _has_learned(probe: Probe) -> bool:
@@ -152,8 +172,7 @@ def _ends_high(probe: Probe) -> str:
     if end < HIGH * start.mean or end > start.mean - 0.05 * start.scale:
         return ""
     for factor in (1 / math.sqrt(10), 0.1):
-        other = at(probe.patient, factor)
-        if level(other.train(probe.steps), len(other.batches)) < 0.5 * end:
+        if _reaches(probe, factor) < 0.5 * end:
             return "is thrown about, and ends far above what a lower rate reaches"
     return ""
 

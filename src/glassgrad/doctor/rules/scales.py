@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterator
 
 from ..courses import standing
-from ..layers import LARGE, judged, layers_of, rescaled, told
+from ..layers import judged, layers_of, rescaled, told, wide_in
+from ..patient import Patient
 from ..probe import Probe
 from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
+from .flatness import flattened, is_told
 
-ABOVE = 2.0
-"""A loss that begins at so many times what it is with weights of a usual size is the doing of these weights."""
+ABOVE, FAR_ABOVE = 2.0, 10.0
+"""A loss that begins at so many times what it is with weights of a usual size is the doing of these weights; of weights
+that are not too large one by one it takes more."""
 FOLLOWS = (
     "flat place", "too low a rate", "too high a rate", "oscillating loss", "diverging loss", "gradient noise",
     "weights that barely move", "weights that move wildly", "no overfitting of one batch",
@@ -21,15 +24,22 @@ FOLLOWS = (
 
 @rule("too large a start", explains=FOLLOWS)
 def too_large(probe: Probe) -> Iterator[Suspicion]:
-    """Layers of too large weights, where the flow of the gradient does not tell it already."""
-    layers = layers_of(probe)
-    wide = [each for each in layers if each.gain > LARGE]
-    if not wide:
-        return
-    remedy, start = rescaled(wide), probe.start.mean
-    usual = standing(remedy.treated(probe.patient)).mean
-    if not math.isfinite(usual) or start < ABOVE * abs(usual):
-        return
+    """Layers of too large weights, by which the loss begins far above its usual level, activations are flat, or the
+    gradient grows from layer to layer."""
+    layers, wide, start = layers_of(probe), wide_in(probe), probe.start.mean
+    if wide:
+        remedy = rescaled(wide)
+        treated = remedy.treated(probe.patient)
+        usual = standing(treated).mean
+        high = math.isfinite(usual) and not start < ABOVE * abs(usual)
+        if not high and not _flat_by(probe, treated):
+            return
+    else:
+        wide, remedy = layers, fresh_start()
+        usual = standing(remedy.treated(probe.patient)).mean
+        if not layers or not math.isfinite(usual) or start < FAR_ABOVE * abs(usual) or usual <= 0:
+            return
+        wide = [max(layers, key=lambda each: each.gain)]
     yield Suspicion(
         f"the loss begins at {start:.4g}, and at {usual:.4g} with weights of a usual size",
         wide[0].site.place,
@@ -40,3 +50,8 @@ def too_large(probe: Probe) -> Iterator[Suspicion]:
         sure=not math.isfinite(start),
         also=tuple(each.site.place for each in wide[1:]),
     )
+
+
+def _flat_by(probe: Probe, treated: Patient) -> bool:
+    """Whether activations are flat that are not with weights of a usual size."""
+    return flattened(probe, is_told(probe))[0] is not None and flattened(Probe(treated), False)[0] is None

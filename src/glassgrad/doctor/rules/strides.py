@@ -89,7 +89,9 @@ def _by_schedule(probe: Probe) -> Iterator[Suspicion]:
 def _by_layer(probe: Probe) -> Iterator[Suspicion]:
     strides = probe.strides
     gradient = {w.name for w in probe.weights if w.gradient is not None and np.any(w.gradient)}
-    usual = median(stride for stride in strides.values() if stride >= BARELY)
+    fresh = {w.name for w in probe.weights if not np.any(w.before)}  # of what begins at 0 any step is a long one
+    usual = median(stride for name, stride in strides.items() if stride >= BARELY and name not in fresh)
+    usual = usual or _of_others(probe)
     slow = [
         name for name, stride in strides.items()
         if name in gradient and stride < BARELY and stride * BEHIND < usual
@@ -99,6 +101,16 @@ def _by_layer(probe: Probe) -> Iterator[Suspicion]:
     worst = min(slow, key=lambda name: strides[name])
     factors = {n: usual / strides[n] if strides[n] else math.inf for n in slow}
     yield _apart(probe, worst, strides[worst], usual, factors, (1.0, 10.0, 0.1))
+
+
+def _of_others(probe: Probe) -> float:
+    """The stride that a layer would have with the rate of the vectors, where all of them have one far below that."""
+    rates, strides = probe.rates, probe.strides
+    others = [rate for name, rate in rates.items() if name not in strides]
+    if not strides or not others:
+        return 0.0
+    by = float(np.median(others)) / max(max(rates[name] for name in strides), 1e-300)
+    return by * median(strides.values()) if by > BEHIND else 0.0
 
 
 def _apart(

@@ -53,14 +53,14 @@ def leak(probe: Probe) -> Iterator[Suspicion]:
 
 
 def _given(patient: Patient) -> tuple[Any, Any]:
-    """The columns of a table, or what sequences have at all their places alike, beside what they have at the first; and
-    the targets."""
+    """The columns of a table, the pixels of images, or what sequences have at all their places alike, beside what they
+    have at the first; and the targets."""
     x, targets = inputs(patient), [answers(batch[-1]) for batch in patient.batches]
-    if x is None or x.ndim > 3 or not all(isinstance(t, Tensor) and t.ndim for t in targets):
+    if x is None or not all(isinstance(t, Tensor) and t.ndim for t in targets):
         return None, None
     t = np.concatenate([t.detach().numpy().reshape(-1) for t in targets])
-    if x.ndim == 2:
-        return x, t
+    if x.ndim != 3:
+        return x.reshape(len(x), -1), t
     return (x[:, 0], t) if np.any(np.ptp(x, 1).max(0) == 0) else (None, None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ...findings import FAULT, NOTE, Place, count
 from ...nn import Module
 from ...spec import numel
 from ...tensor import Tensor
+from ..layers import layers_of
 from ..patient import Patient, drawing
 from ..probe import Probe, Weight
 from ..rule import Remedy, Suspicion, rule
@@ -29,26 +31,56 @@ def outside(probe: Probe) -> Iterator[Suspicion]:
     held = {id(p) for p in probe.patient.parameters}
     loop = probe.patient.loop
     moving = {n for moment in loop.moments.values() for n, each in moment.items() if each.moved} if loop else set()
-    outside = [n for n, p in probe.patient.model.named_parameters() if p.requires_grad and id(p) not in held]
+    strays = strays_of(probe.patient.model)
+    own = [*probe.patient.model.named_parameters(), *strays.items()]
+    outside = [n for n, p in own if p.requires_grad and id(p) not in held]
     names = [name for name in outside if name not in moving]  # another optimizer may hold what moves
     if not names:
         return
 
     def add(patient: Patient) -> None:
         inside = {id(p) for p in patient.parameters}
-        missing = [p for p in patient.model.parameters() if p.requires_grad and id(p) not in inside]
+        every = [*patient.model.parameters(), *strays_of(patient.model).values()]
+        missing = [p for p in every if p.requires_grad and id(p) not in inside]
         patient.optimizer.add_param_group({"params": missing})
 
-    total = sum(1 for p in probe.patient.model.parameters() if p.requires_grad)
+    total, hidden = sum(1 for _, p in own if p.requires_grad), all(name in strays for name in names)
     yield Suspicion(
         f"{len(names)} of {count(total, 'parameter')} of the model {'is' if len(names) == 1 else 'are'} never updated",
         Place(module=names[0]),
         {"parameters outside": float(len(names))},
-        "the optimizer was made with other parameters than the model has: before layers were replaced, or of a part",
-        (Remedy("make the optimizer anew with model.parameters(), after the last change of the model", add),),
+        "layers in a plain list, and tensors that are no nn.Parameter, are not among model.parameters()"
+        if hidden
+        else "the optimizer was made with other parameters than the model has: before layers were replaced, or of a part",
+        (
+            Remedy("put them into an nn.ModuleList, or make them an nn.Parameter", add)
+            if hidden
+            else Remedy("make the optimizer anew with model.parameters(), after the last change of the model", add),
+        ),
         weight=NOTE if _is_head(probe.patient, held) else FAULT,
         also=tuple(Place(module=name) for name in names[1:]),
     )
+
+
+def strays_of(model: Module) -> dict[str, Tensor]:
+    """What a model has in plain lists, dictionaries and attributes, where `parameters` does not find it, by its path."""
+    known, found = {id(p) for p in model.parameters()}, dict[str, Tensor]()
+
+    def look(value: Any, path: str) -> None:
+        if isinstance(value, Module):
+            look({name: p for name, p in value.named_parameters()}, path)
+        elif isinstance(value, Tensor):
+            if value.requires_grad and value.is_leaf and id(value) not in known:
+                found.setdefault(path, value)
+        elif isinstance(value, dict | list | tuple):
+            for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+                look(each, f"{path}.{key}")
+
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if not name.startswith("_"):
+                look(value, f"{path}.{name}".lstrip("."))
+    return found
 
 
 def _is_head(patient: Patient, held: set[int]) -> bool:
@@ -91,6 +123,8 @@ def without(probe: Probe) -> Iterator[Suspicion]:
 @rule("zero gradient", explains=(*LEARNS, "saturated activations"))
 def zero(probe: Probe) -> Iterator[Suspicion]:
     """Parameters whose gradient is 0 in every entry, and the operation that made it so."""
+    if _given_nothing(probe):
+        return
     yield from _missing(probe, ("zero",), "has a gradient of zeros", "")
 
 
@@ -121,6 +155,17 @@ def frozen(probe: Probe) -> Iterator[Suspicion]:
             weight=NOTE,
             also=tuple(Place(module=name) for name in names[1:]),
         )
+
+
+def _given_nothing(probe: Probe) -> bool:
+    """Whether the first layer is given zeros, or the same for all rows, of inputs that differ: nothing is learned of
+    them, which is not for the gradient."""
+    layers = layers_of(probe)
+    operands = probe.tape.inputs(layers[0].site.node) if layers else []
+    given = [probe.tape.value(each) for each in operands if not each.requires_grad]
+    first = probe.patient.batches[0][0]
+    told = isinstance(first, Tensor) and bool(np.any(first.detach().numpy()))
+    return told and any(each.ndim > 1 and not np.any(each) for each in given)
 
 
 def _cut_everywhere(probe: Probe) -> bool:
