@@ -65,10 +65,10 @@ def merged(batches: Sequence[Sequence[Any]]) -> Batch:
     return Batch((*inputs, answered(batches[0][-1], targets)))
 
 
-def gathered(batches: Sequence[Batch]) -> Batch:
+def gathered(batches: Sequence[Sequence[Any]]) -> Batch:
     """Several batches for one step, by the mean of their losses: as if gradients were accumulated."""
     made = Batch.like(batches[0], batches[0])
-    made.beside = tuple(batches[1:])
+    made.beside = [Batch.like(each, each) for each in batches[1:]]
     return made
 
 
@@ -119,7 +119,7 @@ def noise_of(slopes: Iterable[Any], rows: int) -> Noise:
     return Noise(float(mean @ mean) - variance / count, variance * rows)
 
 
-def _of_batches(patient: Patient, batches: Sequence[Batch]) -> tuple[Noise, int] | None:
+def _of_batches(patient: Patient, batches: Sequence[Sequence[Any]]) -> tuple[Noise, int] | None:
     """The same where nothing is known of rows: each batch is taken for one."""
     try:
         return (noise_of(gradients(patient, batches), 1), 1) if len(batches) > 3 else None

@@ -29,7 +29,9 @@ RATES, FURTHER = (10.0, 100.0), 0.7
 """Rates that have to bring the loss to this share where it is they that are too low."""
 
 
-STANDS = ("flat place", "too low a rate", "too high a rate", "too small a start", "too large a start")
+STANDS = (
+    "flat place", "too low a rate", "too high a rate", "too small a start", "too large a start", "gradient noise",
+)  # fmt: skip
 
 
 @rule("saturated activations", explains=("vanishing gradients", *STANDS), beside=("too large a start",))

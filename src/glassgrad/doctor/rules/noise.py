@@ -21,6 +21,8 @@ from ..rule import Remedy, Suspicion, rule
 LOUD, LOUDER = 10.0, 3.0
 """A batch of less than its noise scale by this factor follows the noise more than the slope; the second for batches of
 few rows."""
+TOGETHER = 16
+"""So many batches make a step where nothing is known of their rows, so that they cannot be made one."""
 FEW, FAR, BETTER = 4, 0.3, 0.5
 """Batches of at most so many rows are few in any case: then larger ones have to bring the loss to the first of these
 shares. Of others it is asked only where the loss stands still above the second share of its start, and then they have
@@ -71,11 +73,14 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
     if rows > FEW and (end < BETTER * probe.start.mean or not stalled(probe)):
         return
 
+    together = count if known else TOGETHER
+
     def merge(other: Patient) -> None:
-        other.batches = [merged(other.batches) if known else gathered(other.batches)]
+        parts = [other.batches[at : at + TOGETHER] for at in range(0, count, TOGETHER)]
+        other.batches = [merged(other.batches)] if known else [gathered(each) for each in parts]
 
     larger = Remedy(
-        f"larger batches: {rows * count} rows instead of {rows}", merge, over_batches, "the mean loss of all"
+        f"larger batches: {rows * together} rows instead of {rows}", merge, over_batches, "the mean loss of all"
     )
     try:
         treated = larger.treated(patient)
@@ -95,7 +100,7 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
             "rows of a batch": float(rows),
             "noise scale, in rows": found,
             "mean loss of all batches at the end": end,
-            f"the same with batches of {rows * count}": reached,
+            f"the same with batches of {rows * together}": reached,
         },
         "each step follows what its few rows happen to have in common, and the next one undoes it: noise falls with "
         "the root of the rows, or with the steps that a lower rate averages over",

@@ -109,7 +109,8 @@ def _of_others(probe: Probe) -> float:
     others = [rate for name, rate in rates.items() if name not in strides]
     if not strides or not others:
         return 0.0
-    by = float(np.median(others)) / max(max(rates[name] for name in strides), 1e-300)
+    highest = max(rates[name] for name in strides)
+    by = float(np.median(others)) / max(highest, 1e-300)
     return by * median(strides.values()) if by > BEHIND else 0.0
 
 

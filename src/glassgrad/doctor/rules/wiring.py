@@ -51,7 +51,7 @@ def outside(probe: Probe) -> Iterator[Suspicion]:
         {"parameters outside": float(len(names))},
         "layers in a plain list, and tensors that are no nn.Parameter, are not among model.parameters()"
         if hidden
-        else "the optimizer was made with other parameters than the model has: before layers were replaced, or of a part",
+        else "the optimizer has other parameters than the model: it was made before layers were replaced, or of a part",
         (
             Remedy("put them into an nn.ModuleList, or make them an nn.Parameter", add)
             if hidden
@@ -63,7 +63,7 @@ def outside(probe: Probe) -> Iterator[Suspicion]:
 
 
 def strays_of(model: Module) -> dict[str, Tensor]:
-    """What a model has in plain lists, dictionaries and attributes, where `parameters` does not find it, by its path."""
+    """What a model has in plain lists, dictionaries and attributes, where `parameters` does not find it, by path."""
     known, found = {id(p) for p in model.parameters()}, dict[str, Tensor]()
 
     def look(value: Any, path: str) -> None:
