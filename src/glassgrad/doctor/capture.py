@@ -1,71 +1,31 @@
 """A patient out of steps that were watched: the model that was called, on what, and what made its loss of the result.
 
-Three forms, the closest first: a loss that is one call of a module or a function of (predictions, targets); a loss
+Several forms, the closest first: a loss that is one call of a module or a function of (predictions, targets); a loss
 that is written by hand, whose recorded operations run again; and, where no single call of a module makes the
-predictions, the whole step run again from its parameters.
+predictions, the whole step run again from its parameters, cut at the predictions where they are one value.
 """
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .. import functions as fn
-from ..dispatch import leaf
 from ..engine.trace import flatten
 from ..explain.recording import unseen
-from ..explain.tape import Tape
-from ..graph import Node
 from ..nn import Module
 from ..optim import SGD, Optimizer
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from .calls import Call, has_parameters, own
 from .copies import Copies
+from .endings import Replayed, ended, ending
 from .loop import Loop
-from .patient import Batch, Ending, Loss, Patient, with_rates
-from .replayed import Replay, leading
-
-
-@dataclass
-class Visit:
-    """One step as it was watched."""
-
-    tape: Tape
-    root: Node
-    """What backward began from."""
-    calls: list[Call]
-    """Of modules, gradients on, in order; and of functions on what those gave."""
-    optimizer: Optimizer | None = None
-    """The one that took its step."""
-
-
-@dataclass
-class Start:
-    """Copies of what a training began with. They share what their originals share."""
-
-    memo: dict[int, Any] = field(default_factory=dict)
-    optimizer: Optimizer | None = None
-    seed: Tensor | None = None
-
-    def of(self, what: Any) -> Any:
-        """The copy of a module, an optimizer or a parameter: made now, if there is none yet."""
-        return Copies(self.memo).of(what)
-
-    def put(self, what: Any, made: Tensor) -> Tensor:
-        """Have something for the copy; what it is one of has to stay, so that nothing else gets its identity."""
-        self.memo[id(what)] = made
-        self.memo.setdefault(id(self.memo), []).append(what)
-        return made
-
-    def has(self, what: Any) -> bool:
-        return id(what) in self.memo
-
-    def forget(self) -> None:
-        """Begin anew: what was copied was changed before a step was taken."""
-        self.memo.clear()
+from .patient import Batch, Loss, Patient, with_rates
+from .replayed import leading
+from .visit import Start, Visit
+from .whole import Halved, Wholly
 
 
 class Known:
@@ -91,55 +51,6 @@ class Known:
         return None if self.to is None else call.by_key().get(self.to)
 
 
-class Replayed(Ending):
-    """What was recorded from the predictions to the loss."""
-
-    def __init__(self, replay: Replay, outputs: int, answer: int | None, other: Tensor | None = None) -> None:
-        self.replay, self.outputs, self.answer, self.other = replay, outputs, answer, other
-        rows = () if answer is None else replay.fixed[answer].shape[:1]
-        beside = [node.value for place, node in replay.fixed.items() if place != answer and node.shape[:1] == rows]
-        self.weighed = any(_tells_rows_apart(value) for value in beside if rows)
-
-    @property
-    def answers(self) -> Tensor | None:  # type: ignore[override]
-        if self.other is not None or self.answer is None:
-            return self.other
-        return wrap(self.replay.fixed[self.answer])
-
-    def answered(self, answers: Tensor) -> Replayed:
-        return Replayed(self.replay, self.outputs, self.answer, answers)
-
-    def __call__(self, predictions: Any) -> Tensor:
-        changed = {} if self.other is None or self.answer is None else {self.answer: self.other}
-        return self.replay.run(flatten(predictions), changed)
-
-
-class Recorded(Module):
-    """Whole recorded steps as a module: maps one of them to its loss."""
-
-    def forward(self, step: Whole) -> Tensor:
-        held: dict[str, Any] = dict(self._parameters)
-        return step.replay.run([], {place: held[name] for place, name in step.names.items()})
-
-
-@dataclass
-class Whole:
-    """A recorded step, and which of its leaves are which parameters."""
-
-    replay: Replay
-    names: dict[int, str]
-
-
-def ended(predictions: Any, targets: Any) -> Tensor:
-    """The loss of targets that know theirs."""
-    return targets(predictions)  # type: ignore[no-any-return]
-
-
-def same(predictions: Any, _: Any) -> Any:
-    """What the model gives is the loss."""
-    return predictions
-
-
 class Capture:
     """Makes a patient of steps that are shown to it one after another; of each it keeps what it needs."""
 
@@ -153,7 +64,7 @@ class Capture:
     def take(self, visit: Visit) -> None:
         """Another step, when it is over; the first one decides on the form."""
         if self.form is None:
-            self.form = Called.of(self.start, visit) or Wholly(self.start)
+            self.form = Called.of(self.start, visit) or Halved.of(self.start, visit) or Wholly(self.start)
             self.rate = _rate(visit)
         batch = self.form.batch(visit)
         if batch is not None:
@@ -234,41 +145,6 @@ class Called:
         return main.batch(targets)
 
 
-class Wholly:
-    """Steps of any form, run again from their parameters on."""
-
-    def __init__(self, start: Start) -> None:
-        self.start = start
-        self.model = Recorded()
-        self.loss: Loss = same
-        self.names: dict[int, str] = {}
-        """Of each parameter that joined, by its identity: a step may know it under another name than the one before."""
-
-    @property
-    def cells(self) -> list[Tensor]:
-        return list(self.model.parameters())
-
-    def batch(self, visit: Visit) -> Batch:
-        """A whole step; the parameters that it is the first to use join the model."""
-        replay, names = Replay(visit.tape, [], visit.root), {}
-        for place, node in replay.leaves.items():
-            cell = None if node.cell is None else node.cell()
-            if not node.requires_grad or cell is None:
-                continue
-            if id(cell) not in self.names:
-                name = self._free(visit.tape.records[node].name or visit.tape.symbols.text(node))
-                made = _copied(self.start, cell, visit.tape.value(node))
-                self.names[id(cell)], self.model._parameters[name] = name, made  # type: ignore[assignment]
-            names[place] = self.names[id(cell)]
-        return Batch((Whole(replay, names), None))
-
-    def _free(self, name: str) -> str:
-        """The name, or for one that is taken another."""
-        taken = self.model._parameters
-        others = (f"{name} {number}" for number in itertools.count(2))
-        return next(each for each in itertools.chain([name], others) if each not in taken)
-
-
 def main_call(visit: Visit) -> Call | None:
     """The one call of a module with parameters that leads to the loss."""
     lead = leading(visit.tape, [], visit.root)
@@ -281,46 +157,9 @@ def main_call(visit: Visit) -> Call | None:
 
 
 def _ending(visit: Visit, main: Call) -> Replayed | None:
-    """The recorded part from the predictions on; None if it needs more of the model than those."""
+    """What is behind the predictions of a call."""
     outputs = [tensor.node for tensor in flatten(main.result)]
-    replay = Replay(visit.tape, outputs, visit.root)
-    if any(node.requires_grad for node in replay.leaves.values()):
-        return None
-    predictions = outputs[0] if outputs else visit.root
-    fits = [node for node in replay.leaves.values() if _are_answers(node, predictions)]
-    if not fits:
-        return Replayed(replay, len(outputs), None)
-    answer = _before(visit.tape, fits[0], predictions)
-    replay = Replay(visit.tape, outputs, visit.root, answer)
-    return Replayed(replay, len(outputs), next(place for place, node in replay.leaves.items() if node is answer))
-
-
-def _tells_rows_apart(value: Any) -> bool:
-    """Whether some numbers are others for other rows, and not only those of the rows."""
-    flat = np.asarray(value).reshape(len(value), -1)
-    counted = flat.shape[1] == 1 and np.array_equal(flat[:, 0], np.arange(len(flat)))
-    return len(flat) > 1 and not counted and bool(np.any(flat != flat[:1]))
-
-
-def _before(tape: Tape, node: Node, predictions: Node) -> Node:
-    """The targets as they were given, of which a loss has made something: 1 - target, or another shape."""
-    while not tape.is_leaf(node) and node.op is not None and node.op.kind in ("elementwise", "structural"):
-        operands = [each for each in tape.inputs(node) if each.shape]
-        if len(operands) != 1 or not _are_answers(operands[0], predictions) or _size(operands[0]) > _size(node):
-            break
-        node = operands[0]
-    return node
-
-
-def _size(node: Node) -> int:
-    return int(np.prod(node.shape))
-
-
-def _are_answers(node: Node, predictions: Node) -> bool:
-    """Whether data that a loss uses may be the targets of predictions: a row for each, or an entry for each."""
-    rows = predictions.shape[:1]
-    whole = node.shape == predictions.shape or int(np.prod(node.shape)) == int(np.prod(predictions.shape[:-1]))
-    return bool(node.shape) and (whole or node.shape[:1] == rows)
+    return ending(visit, outputs)
 
 
 def _loss_call(visit: Visit, main: Call) -> Call | None:
@@ -340,13 +179,6 @@ def _loss_call(visit: Visit, main: Call) -> Call | None:
         if isinstance(again, Tensor) and np.array_equal(again.numpy(), visit.tape.value(visit.root), equal_nan=True):
             return call
     return None
-
-
-def _copied(start: Start, cell: Tensor, value: Any) -> Tensor:
-    """A parameter as it was in the step that used it first."""
-    if start.has(cell):
-        return start.of(cell)  # type: ignore[no-any-return]
-    return start.put(cell, wrap(leaf(np.array(value), True)))
 
 
 def _rate(visit: Visit) -> float:

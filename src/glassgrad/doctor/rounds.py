@@ -23,11 +23,12 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
 from .calls import Call, backward_of, called_function, has_parameters
-from .capture import Called, Capture, Start, Visit
+from .capture import Called, Capture
 from .loop import Loop, Moment, Seen
 from .patient import Patient, held_by
 from .probe import FAILURES, norm
 from .together import Together
+from .visit import Start, Visit
 
 VISITS, MANY, FEW, BYTES = 16, 64, 4, 256e6
 """How many steps the patient is made of; how many where they have so few rows; and how much their inputs may take."""

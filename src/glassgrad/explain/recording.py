@@ -133,10 +133,12 @@ class Recording(Bystander):
             return
         found = self.modules.parameter(source) if source.requires_grad or scope is not None else None
         found = found or held_in_frames(source, user_frame())
+        cell = source.cell() if source.requires_grad and source.cell is not None else None
         if found is not None:
-            made.name, cell = found
-            if cell is not None:
-                self.cells.setdefault(id(cell), (cell, source))
+            made.name, named = found
+            cell = named if named is not None else cell
+        if cell is not None:
+            self.cells.setdefault(id(cell), (cell, source))
 
     # -- what readers ask -------------------------------------------------------------------------------------------
 
