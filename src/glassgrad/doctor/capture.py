@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from .. import functions as fn
+from ..dispatch import leaf
 from ..engine.trace import flatten
 from ..explain.recording import unseen
 from ..nn import Module
 from ..optim import SGD, Optimizer
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from .calls import Call, has_parameters, own
 from .copies import Copies
 from .endings import Replayed, ended, ending
@@ -64,7 +65,8 @@ class Capture:
     def take(self, visit: Visit) -> None:
         """Another step, when it is over; the first one decides on the form."""
         if self.form is None:
-            self.form = Called.of(self.start, visit) or Halved.of(self.start, visit) or Wholly(self.start)
+            known = Severed.of(self.start, visit) or Called.of(self.start, visit)
+            self.form = known or Halved.of(self.start, visit) or Wholly(self.start)
             self.rate = _rate(visit)
         batch = self.form.batch(visit)
         if batch is not None:
@@ -74,7 +76,8 @@ class Capture:
         """The patient as it was before its first step; None if there was no step."""
         if self.form is None or not self.batches:
             return None
-        rule = with_rates(self.start.optimizer or SGD(self.form.cells, lr=self.rate))
+        by_hand = SGD(self.form.cells, lr=abs(self.rate), maximize=self.rate < 0)
+        rule = with_rates(self.start.optimizer or by_hand)
         made = Patient(self.form.model, self.form.loss, rule, self.batches, clip_norm=clip_norm, loop=loop)
         if self.start.seed is not None:
             made.seed = self.start.seed
@@ -145,14 +148,33 @@ class Called:
         return main.batch(targets)
 
 
+class Severed(Called):
+    """Steps whose loss is a number that was made anew of another one, and hangs on nothing."""
+
+    @classmethod
+    def of(cls, start: Start, visit: Visit) -> Severed | None:
+        called = _models(visit)
+        if visit.root.op is not None or not called or not start.has(called[-1].of):
+            return None
+        value, wants = np.array(visit.root.value), visit.root.requires_grad
+        made = cls(start, called[-1].of, None)  # type: ignore[arg-type]
+        made.loss = lambda _, __: wrap(leaf(value.copy(), wants))
+        return made
+
+    def batch(self, visit: Visit) -> Batch | None:
+        found = [call for call in _models(visit) if call.of is self.called]
+        return found[-1].batch(None) if found else None
+
+
+def _models(visit: Visit) -> list[Call]:
+    """The calls of modules with parameters."""
+    return [call for call in visit.calls if isinstance(call.of, Module) and has_parameters(call.of)]
+
+
 def main_call(visit: Visit) -> Call | None:
     """The one call of a module with parameters that leads to the loss."""
     lead = leading(visit.tape, [], visit.root)
-    found = [
-        call for call in visit.calls
-        if isinstance(call.of, Module) and has_parameters(call.of)
-        and any(tensor.node in lead for tensor in flatten(call.result))
-    ]  # fmt: skip
+    found = [call for call in _models(visit) if any(tensor.node in lead for tensor in flatten(call.result))]
     return found[0] if len(found) == 1 else None
 
 
@@ -182,7 +204,7 @@ def _loss_call(visit: Visit, main: Call) -> Call | None:
 
 
 def _rate(visit: Visit) -> float:
-    """The rate of updates that are made by hand: how far along the gradient the weights went."""
+    """The rate of updates that are made by hand: how far against the gradient the weights went."""
     tape = visit.tape
     for cell, node in tape.cells.values():
         arrived = tape.cotangents.get(node)
@@ -192,5 +214,5 @@ def _rate(visit: Visit) -> float:
         moved = np.asarray(cell.detach().numpy(), np.float64) - np.asarray(tape.value(node), np.float64)
         size = float((slope * slope).sum())
         if size and moved.shape == slope.shape:
-            return max(float(-(moved * slope).sum() / size), 0.0)
+            return float(-(moved * slope).sum() / size)
     return 0.0

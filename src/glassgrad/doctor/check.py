@@ -12,7 +12,7 @@ from ..dispatch import enable_grad
 from ..engine.trace import flatten
 from ..errors import ArgumentError, is_users
 from ..explain.script import Run
-from ..findings import FAULT, NOTE, Examination, Finding
+from ..findings import FAULT, NOTE, Examination, Finding, Proof
 from ..nn import Module
 from ..optim import SGD, Optimizer
 from ..tensor import Tensor
@@ -145,12 +145,7 @@ def diagnosis(patient: Patient, steps: int | None = None, *, lenient: bool = Fal
 
 def said(made: Diagnosis, fault: str, suspicion: Suspicion, probe: Probe) -> bool:
     """Say a suspicion, with the first remedy that helps; or do not, if it is not sure and none does."""
-    remedy, proof = None, None
-    for each in suspicion.remedies:
-        proof = tried(probe, each)
-        if proof.holds:
-            remedy = each
-            break
+    remedy, proof = _best(fault, suspicion, probe)
     if remedy is None and not suspicion.sure:
         return False
     found = _finding(fault, suspicion, remedy, proof)
@@ -158,6 +153,28 @@ def said(made: Diagnosis, fault: str, suspicion: Suspicion, probe: Probe) -> boo
     if remedy is not None:
         made.remedies[id(found)] = remedy
     return True
+
+
+def _best(fault: str, suspicion: Suspicion, probe: Probe) -> tuple[Remedy | None, Proof | None]:
+    """The first remedy that helps and leaves nothing of the fault, or else the first one that helps; with its proof."""
+    helping, last = list[tuple[Remedy, Proof]](), None
+    for each in suspicion.remedies:
+        last = tried(probe, each)
+        if not last.holds:
+            continue
+        only = len(suspicion.remedies) == 1
+        if only or not _remains(RULES[fault], each.treated(probe.patient), probe.steps):
+            return each, last
+        helping.append((each, last))
+    return helping[0] if helping else (None, last)
+
+
+def _remains(rule: Rule, treated: Patient, steps: int) -> bool:
+    """Whether a rule suspects a treated patient of the same."""
+    try:
+        return any(True for _ in rule.looks(Probe(replace(treated, loop=None), steps)))
+    except FAILURES:
+        return False
 
 
 def _looked(rule: Rule, probe: Probe) -> list[Suspicion]:

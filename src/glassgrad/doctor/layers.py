@@ -11,7 +11,8 @@ import numpy as np
 from ..dispatch import no_grad
 from ..explain.tape import Tape
 from ..graph import Node
-from .patient import Patient
+from ..nn.init import normal_
+from .patient import Patient, drawing
 from .probe import Probe, Site, rms
 from .rule import Remedy
 
@@ -108,6 +109,19 @@ def rescaled(off: list[Layer]) -> Remedy:
         f"{first.name}{more}",
         apply,
     )
+
+
+def redrawn(layers: list[Layer]) -> Remedy:
+    """Random weights for all layers, whoever holds them, of a size of one over the root of the fan-in."""
+
+    def apply(patient: Patient) -> None:
+        held = dict(patient.model.named_parameters())
+        with no_grad(), drawing(patient.seed):
+            for each in layers:
+                if each.name in held:
+                    normal_(held[each.name], std=1 / math.sqrt(each.fan_in))
+
+    return Remedy("draw the weights at random, with a deviation of 1 / sqrt(fan-in)", apply)
 
 
 def judged(*remedies: Remedy) -> tuple[Remedy, ...]:

@@ -20,7 +20,7 @@ from ..spec import numel
 from ..tensor import Tensor
 from .courses import LOOKED_AT, Standing, standing
 from .patient import Patient, drawing
-from .trouble import Trouble, trouble_of
+from .trouble import OVERFLOW, UNDERFLOW, Trouble, trouble_of
 
 LEAST, MOST, SECONDS = 30, 400, 1.0
 """How many steps a trial has: at least, at most, and otherwise about as many as there are in these seconds; up to three
@@ -147,6 +147,8 @@ class Probe:
         found = trouble_of(self.tape)
         if found is not None and self.tape.in_rule(found.node) and self._lower_rate_is_finite():
             return None
+        if found is not None and found.kind == UNDERFLOW:
+            return self._overflowing(found) or found
         if found is not None or self.failed:
             return found
         if not math.isfinite(self.start.mean):  # a batch that comes later
@@ -161,6 +163,14 @@ class Probe:
             return None
         found = trouble_of(tape)
         return None if found is None or self._ran_away(losses) else replace(found, after=after)
+
+    def _overflowing(self, found: Trouble) -> Trouble | None:
+        """Of other batches, an overflow in what underflows in this one."""
+        for each in self.patient.batches[1:LOOKED_AT]:
+            other = trouble_of(Probe(replace(self.patient.copy(), batches=[each])).tape)
+            if other is not None and other.kind == OVERFLOW and other.node.op is found.node.op:
+                return other
+        return None
 
     def _ran_away(self, losses: Sequence[float]) -> bool:
         """Whether a course that ends with a number that is none grew before, or its weights did."""

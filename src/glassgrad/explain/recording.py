@@ -133,7 +133,7 @@ class Recording(Bystander):
             return
         found = self.modules.parameter(source) if source.requires_grad or scope is not None else None
         found = found or held_in_frames(source, user_frame())
-        cell = source.cell() if source.requires_grad and source.cell is not None else None
+        cell = None if source.cell is None else source.cell()
         if found is not None:
             made.name, named = found
             cell = named if named is not None else cell

@@ -35,11 +35,15 @@ class Labels:
     values: Any
     batches: Any
     """The batch that each is in."""
-    inputs: Any
-    """The rows, one after another."""
+    inputs: list[Any]
+    """The rows of each input, one after another."""
     targets: Any
     kept: Any
     """Of all rows, whether they are among these: not those whose label the loss ignores."""
+
+    def rows(self, order: Any) -> list[Tensor]:
+        """Those of the inputs in another order."""
+        return [fn.tensor(each[order]) for each in self.inputs]
 
     @property
     def largest(self) -> tuple[int, float]:
@@ -69,22 +73,23 @@ def labels_of(patient: Patient) -> Labels | None:
     """Labels of which each row has one: whole numbers, or 0 and 1."""
     values, rows, kept = [], [], []
     for batch in patient.batches:
-        x, t = batch[0], answers(batch[-1])
-        if len(batch) != 2 or not isinstance(x, Tensor) or not isinstance(t, Tensor) or not t.ndim or not x.ndim:
+        t = answers(batch[-1])
+        if any(not isinstance(each, Tensor) or not each.ndim for each in (*batch[:-1], t)) or len(batch) < 2:
             return None
-        if len(x) != len(t) or t.numel() != len(t):
+        if any(len(each) != len(t) for each in batch[:-1]) or t.numel() != len(t):
             return None
         values.append(t.detach().numpy().reshape(-1))
         kept.append(~_ignored(patient, batch, values[-1]))
-        rows.append(x.detach().numpy())
+        rows.append([each.detach().numpy() for each in batch[:-1]])
     whole = np.concatenate(values)
     if whole.dtype.kind not in "iu" and not np.all((whole == 0) | (whole == 1)):
         return None
-    if len({x.shape[1:] for x in rows}) != 1:
+    if len({tuple(x.shape[1:] for x in each) for each in rows}) != 1:
         return None
     numbers = np.repeat(np.arange(len(values)), [len(each) for each in values])
     heard = np.concatenate(kept)
-    return Labels(whole.astype(np.int64)[heard], numbers[heard], np.concatenate(rows)[heard], whole[heard], heard)
+    inputs = [np.concatenate(each)[heard] for each in zip(*rows, strict=True)]
+    return Labels(whole.astype(np.int64)[heard], numbers[heard], inputs, whole[heard], heard)
 
 
 def _ignored(patient: Patient, batch: Any, labels: Any) -> Any:
@@ -170,7 +175,7 @@ def _balanced(probe: Probe, found: Labels) -> Remedy:
         old = given.batches[number]
         order = draw(number, len(old[0]))
         new = found.targets[order].reshape(-1, *answers(old[-1]).shape[1:])
-        return Batch.like(old, (fn.tensor(found.inputs[order]), answered(old[-1], fn.tensor(new))))
+        return Batch.like(old, (*found.rows(order), answered(old[-1], fn.tensor(new))))
 
     def resample(given: Patient) -> None:
         given.batches = [batch(given, number) for number in range(len(given.batches))]
@@ -194,7 +199,7 @@ def _sorted(found: Labels, share: float) -> Suspicion:
         for old in given.batches:
             rows = order[at : at + len(old[0])]
             new = found.targets[rows].reshape(-1, *answers(old[-1]).shape[1:])
-            made.append(Batch.like(old, (fn.tensor(found.inputs[rows]), answered(old[-1], fn.tensor(new)))))
+            made.append(Batch.like(old, (*found.rows(rows), answered(old[-1], fn.tensor(new)))))
             at += len(rows)
         given.batches = made
 

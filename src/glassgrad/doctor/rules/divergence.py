@@ -20,6 +20,8 @@ from ..trends import RISES, SWINGS, swings
 
 FAR = (1e2, 1e4, 1e6)
 """How far predictions are moved to see whether a loss has a bound, against their size."""
+DEEP = 5.0
+"""So many times the size of the first loss below zero is deep."""
 PARTS = 10
 """A user's own loop is looked at in so many parts, each as its mean."""
 HEAVY, USUAL = 0.95, 0.9
@@ -63,6 +65,17 @@ def runs_down(losses: list[float]) -> bool:
     return losses[-1] < min(0.0, losses[0]) and last > 0 and last > 0.9 * first
 
 
+def _deep(losses: list[float], own: list[float]) -> bool:
+    """Whether a loss is far below zero, and falls on, though slower than at first."""
+    if not all(map(math.isfinite, (*losses, *own))) or min(len(losses), len(own)) < 20:
+        return False
+    for each in (losses, own):
+        before, after = (float(np.mean(part)) for part in np.array_split(np.asarray(each), 3)[1:])
+        if not after < before < 0 or after > -DEEP * abs(each[0]):
+            return False
+    return True
+
+
 def _sinks(losses: list[float]) -> bool:
     """Whether the loss of a user's own loop runs down, by more than it differs from step to step. The loss of a policy
     gradient does not, though that of one of its batches, learned again and again, does."""
@@ -91,7 +104,7 @@ def diverging(probe: Probe) -> Iterator[Suspicion]:
         far = not finite or losses[-1] > start.mean + start.scale
         if boundless(probe.patient, 1) or (far and boundless(probe.patient, 1) is None):
             yield _ascent(probe)
-    elif runs_down(losses) and (own is losses or _sinks(own)):
+    elif (runs_down(losses) and (own is losses or _sinks(own))) or _deep(losses, own):
         far = not finite or losses[-1] < start.mean - 10 * start.scale
         if boundless(probe.patient, -1) or (far and boundless(probe.patient, -1) is None):
             yield _floorless(probe)

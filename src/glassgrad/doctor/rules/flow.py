@@ -15,7 +15,7 @@ from ..mending import zero_biases
 from ..patient import Patient
 from ..probe import FAILURES, FLAT, Probe
 from ..ranges import at
-from ..remedies import both, clipping, fitted_start, rate, rectified
+from ..remedies import both, clipping, fitted_start, fresh_start, rate, rectified
 from ..rule import Remedy, Suspicion, rule
 from ..spine import BLOWN, LOST, Link, between, lowest, reaching, spine
 from ..trends import fell
@@ -48,7 +48,7 @@ def saturated(probe: Probe) -> Iterator[Suspicion]:
         site.place,
         {"share of flat entries": flat, "mean slope": float(slopes.mean())},
         f"what {site.name} is given is so large that its slope, a factor of every gradient before it, is nearly 0",
-        (*_smaller(probe), fitted_start(), rectified(probe), zero_biases()),
+        (*_smaller(probe), fitted_start(), rectified(probe), zero_biases(), fresh_start()),
         weight=NOTE if falls else FAULT,
         sure=not told and (not falls or flat > NEARLY_ALL),
     )

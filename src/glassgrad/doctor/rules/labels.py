@@ -260,7 +260,7 @@ def _none(patient: Patient) -> Iterator[Suspicion]:
 def _by_error(probe: Probe) -> Iterator[Suspicion]:
     """What a step that failed says itself, where its targets are not known."""
     loop = probe.patient.loop
-    text = str(probe.error) if probe.failed else loop.ended if loop is not None else ""
+    text = f"{probe.error or ''}\n{loop.ended if loop is not None else ''}"
     found = re.search(r"class index (-?\d+) is out of range: there are (\d+)", text)
     if found is None:
         return

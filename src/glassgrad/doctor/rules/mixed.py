@@ -15,6 +15,7 @@ from ..dependence import TIMES, chances
 from ..patient import Batch, Ending, Patient, answered, answers, drawing
 from ..probe import FAILURES, Probe
 from ..rule import Remedy, Suspicion, rule
+from ..whole import Whole
 from .labels import changed
 
 ENOUGH = 200
@@ -60,7 +61,9 @@ def rows(patient: Patient) -> tuple[Any, Any, Any] | None:
     xs, ts = [], []
     for batch in patient.batches:
         x, t = batch[0], answers(batch[-1])
-        if len(batch) != 2 or not isinstance(x, Tensor) or not isinstance(t, Tensor):
+        if any(not isinstance(each, Whole) for each in batch[1:-1]):
+            return None
+        if not isinstance(x, Tensor) or not isinstance(t, Tensor):
             return None
         if isinstance(batch[-1], Ending) and batch[-1].weighed:  # actions and their advantages are no labels
             return None
@@ -138,7 +141,9 @@ def _halves(patient: Patient, x: Any, t: Any) -> tuple[list[Any], list[Any]]:
     def batches(begin: int, end: int) -> list[Any]:
         cuts = [slice(at, at + size) for at in range(begin, end - size + 1, size)]
         return [
-            Batch.like(first, (fn.tensor(x[c]), answered(first[-1], fn.tensor(t[c].reshape(size, *shape)))))
+            Batch.like(
+                first, (fn.tensor(x[c]), *first[1:-1], answered(first[-1], fn.tensor(t[c].reshape(size, *shape))))
+            )
             for c in cuts
         ]
 

@@ -21,7 +21,13 @@ ENOUGH = 16
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-@rule("batch norm of one row", explains=("numbers that are not finite",), whatever=True)
+FOLLOWS = (
+    "numbers that are not finite", "too low a rate", "flat place", "zero gradient", "no overfitting of one batch",
+    "gradient noise", "weights that barely move",
+)  # fmt: skip
+
+
+@rule("batch norm of one row", explains=FOLLOWS, whatever=True)
 def one_row(probe: Probe) -> Iterator[Suspicion]:
     """Batch norm in training that is given a single number for each channel."""
     patient = probe.patient

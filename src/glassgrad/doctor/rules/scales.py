@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from ...findings import Place
 from ..courses import standing
 from ..layers import judged, layers_of, rescaled, told, wide_in
 from ..patient import Patient
-from ..probe import Probe
+from ..probe import Probe, rms
 from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
 from .flatness import flattened, is_told
@@ -35,21 +36,32 @@ def too_large(probe: Probe) -> Iterator[Suspicion]:
         if not high and not _flat_by(probe, treated):
             return
     else:
-        wide, remedy = layers, fresh_start()
-        usual = standing(remedy.treated(probe.patient)).mean
+        remedy = fresh_start()
+        treated = remedy.treated(probe.patient)
+        usual = standing(treated).mean
         if not layers or not math.isfinite(usual) or start < FAR_ABOVE * abs(usual) or usual <= 0:
             return
-        wide = [max(layers, key=lambda each: each.gain)]
     yield Suspicion(
         f"the loss begins at {start:.4g}, and at {usual:.4g} with weights of a usual size",
-        wide[0].site.place,
-        {"loss at the start": start, "loss with weights of a usual size": usual, **told(wide, layers)},
+        wide[0].site.place if wide else Place(module=_furthest(probe, treated)),
+        {
+            "loss at the start": start,
+            "loss with weights of a usual size": usual,
+            **(told(wide, layers) if wide else {}),
+        },
         "numbers grow by the size of the weights times the root of the fan-in in each layer: the first steps only undo "
         "the start",
         judged(remedy, fresh_start(), fitted_start()),
         sure=not math.isfinite(start),
         also=tuple(each.site.place for each in wide[1:]),
     )
+
+
+def _furthest(probe: Probe, treated: Patient) -> str:
+    """The parameter that is the most times as large as a fresh one."""
+    fresh = dict(treated.model.named_parameters())
+    sizes = [(w.name, rms(w.before), rms(fresh[w.name].numpy())) for w in probe.weights if w.name in fresh]
+    return max((old / max(new, 1e-12), name) for name, old, new in sizes if old > new)[1] if sizes else ""
 
 
 def _flat_by(probe: Probe, treated: Patient) -> bool:

@@ -180,20 +180,23 @@ def _doubles(patient: Patient, predictions: Tensor, targets: Any) -> bool:
 
 
 def _adds(probe: Probe, predictions: Tensor) -> bool:
-    """Whether the recorded loss adds up over the rows of its predictions and is not divided by their number."""
+    """Whether the recorded loss adds up over the rows of its predictions, and is not divided by a multiple of their
+    number when all is done."""
     rows, tape = len(predictions), probe.tape
     after = {site.node: site for site in afterwards(probe, predictions.numpy())}
     sums = [s for s in after.values() if not s.node.shape and s.gradient is not None and _over_rows(tape, s.node, rows)]
     if not sums:
         return False
     whole = max(sums, key=lambda site: abs(float(site.value * site.gradient)))  # a penalty may be another sum
-    node = whole.node
+    node, total = whole.node, 1.0
     while node is not tape.loss:
         users = [user for user, _ in tape.consumers().get(node, []) if user in after]
-        if len(users) != 1 or _divides(tape, node, users[0], rows):
+        if len(users) != 1 or _weighed(tape, node, users[0]):
             return False
+        total *= _slope(tape, node, users[0])
         node = users[0]
-    return True
+    times = 1 / (total * rows) if total else 0.0
+    return not (times > 0.5 and abs(times - round(times)) < 1e-3 * times)
 
 
 def _over_rows(tape: Tape, node: Node, rows: int) -> bool:
@@ -204,15 +207,12 @@ def _over_rows(tape: Tape, node: Node, rows: int) -> bool:
     return any(before[axis] and before[axis] % rows == 0 for axis in node.params.get("axes", ()))
 
 
-def _divides(tape: Tape, node: Node, user: Node, rows: int) -> bool:
-    """Whether a number is divided by a multiple of the rows, or by something that was computed, such as the sum of the
-    rows' weights."""
-    if any(other is not node and not tape.is_leaf(other) and len(tape.inputs(user)) > 1 and _scales(tape, node, user)
-           for other in tape.inputs(user)):  # fmt: skip
-        return True
-    slope = _slope(tape, node, user)
-    times = 1 / (slope * rows) if slope else 0.0
-    return times > 0.5 and abs(times - round(times)) < 1e-3 * times
+def _weighed(tape: Tape, node: Node, user: Node) -> bool:
+    """Whether a number is divided by something that was computed, such as the sum of the rows' weights."""
+    return any(
+        other is not node and not tape.is_leaf(other) and len(tape.inputs(user)) > 1 and _scales(tape, node, user)
+        for other in tape.inputs(user)
+    )
 
 
 def _scales(tape: Tape, node: Node, user: Node) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import SMALL, judged, layers_of, rescaled, told
+from ..layers import SMALL, judged, layers_of, redrawn, rescaled, told
 from ..probe import Probe, Weight
 from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
@@ -34,7 +34,7 @@ def zeros(probe: Probe) -> Iterator[Suspicion]:
         empty[0].place,
         {"layers of zeros": float(len(empty)), "layers without gradient": float(len(stuck))},
         "a gradient is a product with the weights behind a layer and with the values before it: of zeros it is zero",
-        (fresh_start(),),
+        (fresh_start(), redrawn(layers_of(probe))),
         also=tuple(w.place for w in empty[1:]),
     )
 
@@ -51,11 +51,10 @@ def _comes_free(probe: Probe, layer: Weight) -> bool:
 @rule("symmetric start", explains=(*FOLLOWS, "saturated activations"))
 def symmetric(probe: Probe) -> Iterator[Suspicion]:
     """Layers whose units all begin alike, and get the same gradient."""
-    same = [
-        w for w in probe.weights
-        if w.before.ndim > 1 and len(w.before) > 1 and np.any(w.before) and np.all(w.before == w.before[:1])
-        and w.gradient is not None and _kinds(w.gradient) <= len(w.before) / 2
-    ]  # fmt: skip
+    wide = [w for w in probe.weights if w.before.ndim > 1 and len(w.before) > 1 and w.gradient is not None]
+    alike = [w for w in wide if np.any(w.before) and np.all(w.before == w.before[:1])]
+    stuck = [w for w in alike if _kinds(w.gradient) <= len(w.before) / 2]
+    same = stuck or (alike if len(alike) > len(wide) / 2 else [])  # dropout may tell the units apart, in time
     if not same:
         return
     yield Suspicion(
@@ -63,7 +62,8 @@ def symmetric(probe: Probe) -> Iterator[Suspicion]:
         same[0].place,
         {"layers of equal units": float(len(same))},
         "equal units get equal gradients and stay equal: the layer is as good as one unit",
-        (fresh_start(),),
+        (fresh_start(), redrawn(layers_of(probe))),
+        sure=bool(stuck),
         also=tuple(w.place for w in same[1:]),
     )
 
@@ -89,7 +89,7 @@ def too_small(probe: Probe) -> Iterator[Suspicion]:
         {**told(narrow, layers), "what the layer makes of the size of its input": narrow[0].gone_through(probe.tape)},
         "numbers, and gradients on their way back, shrink by the size of the weights times the root of the fan-in in "
         "each layer: small ones stay small until the weights have grown",
-        judged(fresh_start(), rescaled(narrow), fitted_start()),
+        judged(fresh_start(), rescaled(narrow), fitted_start(), redrawn(layers)),
         sure=False,
         also=tuple(each.site.place for each in narrow[1:]),
     )

@@ -18,6 +18,7 @@ from ..layers import layers_of
 from ..patient import Patient, drawing
 from ..probe import Probe, Weight
 from ..rule import Remedy, Suspicion, rule
+from .asking import line_of
 
 LEARNS = ("too low a rate", "no overfitting of one batch", "flat place")
 """What follows where parameters do not learn."""
@@ -116,8 +117,22 @@ def _most(p: Tensor) -> float:
 def without(probe: Probe) -> Iterator[Suspicion]:
     """Parameters that the step uses, whose gradient is cut before it arrives."""
     if probe.failed and not _cut_everywhere(probe):
+        if isinstance(probe.error, GradError) and not probe.tape.roots and "no graph" in str(probe.error):
+            yield _made_anew(probe)
         return
     yield from _missing(probe, ("cut", "not reached"), "gets no gradient", "")
+
+
+def _made_anew(probe: Probe) -> Suspicion:
+    """A loss that hangs on nothing."""
+    count = sum(1 for w in probe.weights if w.cell.requires_grad)
+    return Suspicion(
+        "the loss has no graph: no parameter gets a gradient",
+        Place("", "", line_of(probe.patient, probe.error)),
+        {"parameters": float(count)},
+        "it was made of a plain number, by .item(), .numpy() or tensor(...), which does not know where it comes from: "
+        "call backward() of the loss itself",
+    )
 
 
 @rule("zero gradient", explains=(*LEARNS, "saturated activations"))
