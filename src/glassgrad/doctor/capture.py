@@ -7,6 +7,7 @@ predictions, the whole step run again from its parameters, cut at the prediction
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -214,5 +215,6 @@ def _rate(visit: Visit) -> float:
         moved = np.asarray(cell.detach().numpy(), np.float64) - np.asarray(tape.value(node), np.float64)
         size = float((slope * slope).sum())
         if size and moved.shape == slope.shape:
-            return float(-(moved * slope).sum() / size)
+            rate = float(-(moved * slope).sum() / size)
+            return rate if math.isfinite(rate) else 0.0
     return 0.0

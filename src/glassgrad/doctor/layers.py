@@ -10,6 +10,7 @@ import numpy as np
 
 from ..dispatch import no_grad
 from ..explain.tape import Tape
+from ..findings import Place
 from ..graph import Node
 from ..nn.init import normal_
 from .patient import Patient, drawing
@@ -32,6 +33,11 @@ class Layer:
     """The size of the weights times the root of the fan-in: by what factor random inputs grow (LeCun et al., 1998)."""
     name: str
     """Of the parameter."""
+
+    @property
+    def place(self) -> Place:
+        """Where it is: its module, or its parameter where there is none."""
+        return self.site.place if self.site.place.module else replace(self.site.place, module=self.name)
 
     def gone_through(self, tape: Tape) -> float:
         """By what factor the inputs of this layer grow in it."""

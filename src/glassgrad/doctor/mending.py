@@ -13,6 +13,7 @@ from ..dispatch import no_grad
 from ..tensor import Tensor
 from .patient import Batch, Patient
 from .rule import Remedy
+from .whole import Recorded
 
 
 def scaled_inputs() -> Remedy:
@@ -65,7 +66,8 @@ def zero_biases() -> Remedy:
     def apply(patient: Patient) -> None:
         with no_grad():
             for name, p in patient.model.named_parameters():
-                if name.rpartition(".")[2].startswith("bias"):
+                own = isinstance(patient.model, Recorded)  # where names tell nothing
+                if name.rpartition(".")[2].startswith("bias") or (own and p.ndim == 1):
                     p.zero_()
 
     return Remedy("begin with biases of 0: nn.init.zeros_(layer.bias)", apply)

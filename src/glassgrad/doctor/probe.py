@@ -148,7 +148,7 @@ class Probe:
         if found is not None and self.tape.in_rule(found.node) and self._lower_rate_is_finite():
             return None
         if found is not None and found.kind == UNDERFLOW:
-            return self._overflowing(found) or found
+            return self._overflowing() or found
         if found is not None or self.failed:
             return found
         if not math.isfinite(self.start.mean):  # a batch that comes later
@@ -164,11 +164,11 @@ class Probe:
         found = trouble_of(tape)
         return None if found is None or self._ran_away(losses) else replace(found, after=after)
 
-    def _overflowing(self, found: Trouble) -> Trouble | None:
-        """Of other batches, an overflow in what underflows in this one."""
+    def _overflowing(self) -> Trouble | None:
+        """An overflow of another batch, where one batch underflows: the same numbers are too far apart."""
         for each in self.patient.batches[1:LOOKED_AT]:
             other = trouble_of(Probe(replace(self.patient.copy(), batches=[each])).tape)
-            if other is not None and other.kind == OVERFLOW and other.node.op is found.node.op:
+            if other is not None and other.kind == OVERFLOW:
                 return other
         return None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..explain.tape import Tape
 from ..graph import Node
 from .layers import weights_in
 from .probe import Probe, norm
@@ -45,10 +46,17 @@ def spine(probe: Probe) -> list[Link]:
     size = {node: norm(tape.value(arrived)) for node, arrived in tape.cotangents.items()}
     links, node = [], tape.loss
     while onward.get(node) and size[node]:
-        onto = max(onward[node], key=lambda each: (depth[each], tape.value(each).size, size[each]))
+        alive = [each for each in onward[node] if size[each]] or onward[node]
+        onto = max(alive, key=lambda each: (depth[each], _entries(tape, each), size[each]))
         links.append(Link(node, size[onto] / size[node], weighted[node]))
         node = onto
     return [*links, Link(node, 1.0, weighted.get(node, False))]
+
+
+def _entries(tape: Tape, node: Node) -> int:
+    """How many entries a value has; of one that is spread over axes, such as the mean of a norm, those before that."""
+    operands = [] if tape.is_leaf(node) or node.op is None or node.op.kind != "structural" else tape.inputs(node)
+    return min((tape.value(each).size for each in (node, *operands[:1])), default=0)
 
 
 def between(links: list[Link]) -> list[Link]:
@@ -61,6 +69,11 @@ def lowest(links: list[Link]) -> float:
     """The least share of the gradient on its way: of what goes through time, where the first layer is reached at all
     times at once."""
     return float(np.min(np.cumprod([link.factor for link in links]), initial=1.0))
+
+
+def highest(links: list[Link]) -> float:
+    """The largest multiple of the gradient on its way."""
+    return float(np.max(np.cumprod([link.factor for link in links]), initial=1.0))
 
 
 def reaching(probe: Probe) -> float:

@@ -73,6 +73,10 @@ def trouble_of(tape: Tape) -> Trouble | None:
             masks.add(node)
         elif not sources or _is_new(tape, node, entry):
             return _classified(tape, node, entry)
+    if tape.roots and _bad(tape, tape.loss):  # what was masked is all that the loss is made of
+        first = min((each for each in masks if not tape.is_leaf(each)), key=lambda each: each.id, default=None)
+        entry = None if first is None else first_bad(tape.value(first))
+        return None if first is None or entry is None else Trouble(tape, first, entry, MASKED)
     return None
 
 

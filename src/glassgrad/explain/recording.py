@@ -135,8 +135,7 @@ class Recording(Bystander):
         found = found or held_in_frames(source, user_frame())
         cell = None if source.cell is None else source.cell()
         if found is not None:
-            made.name, named = found
-            cell = named if named is not None else cell
+            made.name, cell = found
         if cell is not None:
             self.cells.setdefault(id(cell), (cell, source))
 

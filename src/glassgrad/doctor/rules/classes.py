@@ -62,6 +62,8 @@ def imbalance(probe: Probe) -> Iterator[Suspicion]:
     if MOST < share < 1:
         yield _rare(probe, found, kind, share)
         return
+    if not found.inputs:
+        return
     batches = [each for each in _by_batch(found) if len(each) >= ROWS]
     alone = [float(np.mean(each == np.bincount(each - each.min()).argmax() + each.min())) for each in batches]
     if share <= MOST and len(alone) > 1 and np.median(alone) > MOST:
@@ -76,8 +78,10 @@ def labels_of(patient: Patient) -> Labels | None:
         t = answers(batch[-1])
         if any(not isinstance(each, Tensor) or not each.ndim for each in (*batch[:-1], t)) or len(batch) < 2:
             return None
-        if any(len(each) != len(t) for each in batch[:-1]) or t.numel() != len(t):
+        if any(len(each) != len(t) for each in batch[:-1]):
             return None
+        if t.numel() != len(t):
+            return _of_places(patient)
         values.append(t.detach().numpy().reshape(-1))
         kept.append(~_ignored(patient, batch, values[-1]))
         rows.append([each.detach().numpy() for each in batch[:-1]])
@@ -90,6 +94,17 @@ def labels_of(patient: Patient) -> Labels | None:
     heard = np.concatenate(kept)
     inputs = [np.concatenate(each)[heard] for each in zip(*rows, strict=True)]
     return Labels(whole.astype(np.int64)[heard], numbers[heard], inputs, whole[heard], heard)
+
+
+def _of_places(patient: Patient) -> Labels | None:
+    """Whole numbers of which each row has several, such as a tag for each word: no rows can be drawn by them."""
+    held = [answers(batch[-1]).numpy() for batch in patient.batches if isinstance(answers(batch[-1]), Tensor)]
+    if len(held) < len(patient.batches) or any(each.dtype.kind not in "iu" for each in held):
+        return None
+    whole = np.concatenate([each.ravel() for each in held])
+    whole = whole[whole >= 0]
+    numbers = np.zeros(len(whole), np.int64)
+    return Labels(whole.astype(np.int64), numbers, [], whole, np.ones(len(whole), bool)) if len(whole) else None
 
 
 def _ignored(patient: Patient, batch: Any, labels: Any) -> Any:
@@ -114,7 +129,7 @@ def _by_batch(found: Labels) -> list[Any]:
 
 def _rare(probe: Probe, found: Labels, kind: int, share: float) -> Suspicion:
     """A fault if the net, when it has learned, still says the large class of the others."""
-    seen = _recall(probe.late, found, kind)
+    seen = _recall(probe.late, found, kind) if found.inputs else None
     evidence = {"share of the largest class": share, "loss of always saying so": _entropy(found)}
     if seen is not None:
         evidence["share of the others that the net tells"] = seen
@@ -124,7 +139,7 @@ def _rare(probe: Probe, found: Labels, kind: int, share: float) -> Suspicion:
         evidence,
         "a net that always says this class is right so often: the loss is low before anything is learned, and the "
         "gradient is that of one class",
-        (_balanced(probe, found),),
+        (_balanced(probe, found),) if found.inputs else (),
         weight=NOTE if seen is None or seen >= 0.5 else FAULT,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import nn
 from ...findings import NOTE, Place, count
 from ..mending import inputs, scaled_inputs
 from ..patient import Patient
@@ -28,9 +29,18 @@ FOLLOWS = (
 
 
 def columns(patient: Patient) -> Any:
-    """The same as columns: those of a table, or what a sequence has at each place; None for images."""
+    """The same as columns: those of a table, what a sequence has at each place, or the channels of what goes into a
+    convolution, if there are several."""
     x = inputs(patient)
-    return x.reshape(-1, x.shape[-1]) if x is not None and x.ndim in (2, 3) else None
+    if x is None or x.ndim not in (2, 3, 4):
+        return None
+    if x.ndim == 4 or (x.ndim == 3 and _convolves(patient)):
+        return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) if x.shape[1] > 1 else None
+    return x.reshape(-1, x.shape[-1])
+
+
+def _convolves(patient: Patient) -> bool:
+    return any(isinstance(module, nn.Conv1d) for module in patient.model.modules())
 
 
 @rule("unscaled inputs", explains=FOLLOWS)

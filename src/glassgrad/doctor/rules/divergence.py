@@ -24,8 +24,10 @@ DEEP = 5.0
 """So many times the size of the first loss below zero is deep."""
 PARTS = 10
 """A user's own loop is looked at in so many parts, each as its mean."""
-HEAVY, USUAL = 0.95, 0.9
-"""A momentum that is heavy, and the usual one."""
+HEAVY, USUAL, SQUARES = 0.95, 0.9, 0.99
+"""A momentum that is heavy, and the usual one; and how long squares of gradients are remembered at least."""
+HALF = 0.5
+"""The share of the loss to which a lighter momentum has to bring it where it does not swing on its way."""
 
 
 def boundless(patient: Patient, sign: int) -> bool | None:
@@ -147,18 +149,33 @@ def _size(patient: Patient) -> float:
     return abs(float(patient.value(patient.batches[0]).item()))
 
 
+def _momentum(group: dict[str, Any]) -> float:
+    """What a group's steps keep of the ones before."""
+    betas = group.get("betas")
+    return float(betas[0] if betas else group.get("momentum", 0))
+
+
 @rule("oscillating loss", explains=("too high a rate",))
 def oscillating(probe: Probe) -> Iterator[Suspicion]:
     """The loss swings, not for its rate but for a momentum that goes on long after the slope has turned."""
     size, rises = swings(probe)
     groups = probe.patient.optimizer.param_groups
-    heaviest = max(float(group.get("momentum", 0)) for group in groups)
-    if size < SWINGS / 2 or rises < RISES or heaviest <= HEAVY:
+    heaviest = max(map(_momentum, groups))
+    if heaviest <= HEAVY:
         return
 
     def lighten(patient: Patient) -> None:
         for group in patient.optimizer.param_groups:
-            group["momentum"] = min(group["momentum"], USUAL)
+            if "betas" in group:
+                group["betas"] = (min(float(group["betas"][0]), USUAL), max(float(group["betas"][1]), SQUARES))
+            else:
+                group["momentum"] = min(group["momentum"], USUAL)
+
+    if size < SWINGS / 2 or rises < RISES:
+        other = probe.patient.copy()
+        lighten(other)
+        if not level(other.train(probe.steps), len(other.batches)) < HALF * level(probe.losses, len(other.batches)):
+            return
 
     yield Suspicion(
         f"the loss moves by {size:.0%} of its level from one time to the next, {rises:.0%} of it upwards",

@@ -17,7 +17,7 @@ from ..probe import FAILURES, FLAT, Probe
 from ..ranges import at
 from ..remedies import both, clipping, fitted_start, fresh_start, rate, rectified
 from ..rule import Remedy, Suspicion, rule
-from ..spine import BLOWN, LOST, Link, between, lowest, reaching, spine
+from ..spine import BLOWN, LOST, Link, between, highest, lowest, reaching, spine
 from ..trends import fell
 from .flatness import flattened, is_told
 
@@ -88,7 +88,7 @@ def _flow(probe: Probe, kind: str, bad: Callable[[float], bool]) -> Iterator[Sus
     if not len(links) or not np.all(np.isfinite(factors)):
         return
     by_time = kind == "vanishing" and _reused(probe, links)
-    product = lowest(links) if by_time else float(np.prod(factors))
+    product = lowest(links) if by_time else highest(links) if kind == "exploding" else float(np.prod(factors))
     if not bad(product) or (by_time and fell(probe) > WELL):  # the way through time need not be gone to its end
         return
     sign = 1 if kind == "exploding" else -1

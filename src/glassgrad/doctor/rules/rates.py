@@ -10,6 +10,7 @@ import numpy as np
 from ...findings import FAULT, NOTE, Place
 from ..courses import level, standing
 from ..curvature import headroom
+from ..patient import Patient
 from ..probe import Probe
 from ..ranges import at, range_test, rate_of
 from ..remedies import fresh_start, rate
@@ -42,8 +43,18 @@ HIGHER = tuple(10.0 ** (k / 2) for k in range(15))
 
 def other_rates(probe: Probe, factors: Iterable[float], kind: str) -> tuple[Remedy, ...]:
     """Remedies at multiples of the rate."""
-    current = rate_of(probe.patient)
-    return tuple(rate(f, f"a {kind} rate: {current * f:.2g} instead of {current:.2g}") for f in factors)
+    current, rates = rate_of(probe.patient), probe.patient.rates
+    found = [rate(f, f"a {kind} rate: {current * f:.2g} instead of {current:.2g}") for f in factors]
+    if kind == "lower" and rates and max(rates) > 3 * rates[0] > 0:
+        found.append(Remedy(f"leave out the schedule: a rate of {current * rates[0] / max(rates):.2g}", _constant))
+    return tuple(found)
+
+
+def _constant(patient: Patient) -> None:
+    """The rate of the first step in all of them."""
+    for group in patient.optimizer.param_groups:
+        group["lr"] = float(group["lr"]) * patient.rates[0]
+    patient.rates = ()
 
 
 @rule("too high a rate", explains=("oscillating loss", "diverging loss", "weights that move wildly"))

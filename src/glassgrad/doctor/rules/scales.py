@@ -14,7 +14,7 @@ from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
 from .flatness import flattened, is_told
 
-ABOVE, FAR_ABOVE = 2.0, 10.0
+ABOVE, FAR_ABOVE = 2.0, 5.0
 """A loss that begins at so many times what it is with weights of a usual size is the doing of these weights; of weights
 that are not too large one by one it takes more."""
 FOLLOWS = (
@@ -43,7 +43,7 @@ def too_large(probe: Probe) -> Iterator[Suspicion]:
             return
     yield Suspicion(
         f"the loss begins at {start:.4g}, and at {usual:.4g} with weights of a usual size",
-        wide[0].site.place if wide else Place(module=_furthest(probe, treated)),
+        wide[0].place if wide else Place(module=_furthest(probe, treated)),
         {
             "loss at the start": start,
             "loss with weights of a usual size": usual,
@@ -53,7 +53,7 @@ def too_large(probe: Probe) -> Iterator[Suspicion]:
         "the start",
         judged(remedy, fresh_start(), fitted_start()),
         sure=not math.isfinite(start),
-        also=tuple(each.site.place for each in wide[1:]),
+        also=tuple(each.place for each in wide[1:]),
     )
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..layers import SMALL, judged, layers_of, redrawn, rescaled, told
-from ..probe import Probe, Weight
+from ..probe import Probe, Weight, rms
 from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
 
+FAINT = 0.01
+"""The size against that of fresh parameters below which there is next to nothing."""
 FOLLOWS = (
     "zero gradient", "vanishing gradients", "dead rectifiers", "too low a rate", "no overfitting of one batch",
     "flat place",
@@ -48,7 +50,10 @@ def _comes_free(probe: Probe, layer: Weight) -> bool:
     return _kinds(new) > len(new) / 2
 
 
-@rule("symmetric start", explains=(*FOLLOWS, "saturated activations"))
+@rule(
+    "symmetric start",
+    explains=(*FOLLOWS, "saturated activations", "too small a start", "too large a start", "too high a rate"),
+)
 def symmetric(probe: Probe) -> Iterator[Suspicion]:
     """Layers whose units all begin alike, and get the same gradient."""
     wide = [w for w in probe.weights if w.before.ndim > 1 and len(w.before) > 1 and w.gradient is not None]
@@ -74,6 +79,14 @@ def _kinds(numbers: Any) -> int:
     return len(np.unique(np.round(rows / max(np.abs(rows).max(), 1e-300), 4), axis=0))
 
 
+def _faint(probe: Probe) -> list[Weight]:
+    """What is far smaller than fresh parameters, if that is most of all there is: such as embeddings."""
+    fresh = dict(fresh_start().treated(probe.patient).model.named_parameters())
+    tables = [w for w in probe.weights if w.before.ndim > 1 and w.name in fresh and np.any(w.before)]
+    faint = [w for w in tables if rms(w.before) < FAINT * rms(fresh[w.name].numpy())]
+    return faint if 2 * len(faint) > len(tables) else []
+
+
 @rule(
     "too small a start", explains=(*FOLLOWS, "dead rectifiers", "weights that move wildly", "weights that barely move")
 )
@@ -81,15 +94,26 @@ def too_small(probe: Probe) -> Iterator[Suspicion]:
     """Most layers have weights so small that they hardly pass anything on."""
     layers = layers_of(probe)
     narrow = [each for each in layers if 0 < each.gain < SMALL]
+    tables = _faint(probe) if not narrow else []
+    if tables:
+        yield Suspicion(
+            f"{len(tables)} tables of parameters begin with next to nothing",
+            tables[0].place,
+            {"size of the first one": rms(tables[0].before)},
+            "a gradient is a product with the other factors, which are as small: nothing moves until they have grown",
+            judged(fresh_start()),
+            sure=False,
+            also=tuple(each.place for each in tables[1:]),
+        )
     if len(narrow) <= len(layers) / 2 or narrow == layers[-1:]:  # a last layer may well begin near 0
         return
     yield Suspicion(
         f"{len(narrow)} of {len(layers)} layers begin with weights that hardly pass anything on",
-        narrow[0].site.place,
+        narrow[0].place,
         {**told(narrow, layers), "what the layer makes of the size of its input": narrow[0].gone_through(probe.tape)},
         "numbers, and gradients on their way back, shrink by the size of the weights times the root of the fan-in in "
         "each layer: small ones stay small until the weights have grown",
         judged(fresh_start(), rescaled(narrow), fitted_start(), redrawn(layers)),
         sure=False,
-        also=tuple(each.site.place for each in narrow[1:]),
+        also=tuple(each.place for each in narrow[1:]),
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...findings import Place
 from ..courses import level
+from ..mending import without_decay
 from ..patient import Patient
 from ..probe import Probe
 from ..remedies import own_rate
@@ -132,6 +133,18 @@ def _apart(
 @rule("weights that move wildly", explains=("too high a rate", "oscillating loss"))
 def wildly(probe: Probe) -> Iterator[Suspicion]:
     """A layer that is thrown about while the others take usual steps, so that the loss grows or swings."""
+    groups = probe.patient.optimizer.param_groups
+    decay = max(float(group.get("weight_decay", 0)) * float(group.get("lr", 0)) for group in groups)
+    if decay > WILDLY:
+        yield Suspicion(
+            f"the weight decay takes {decay:.0%} of the weights in every step",
+            Place(),
+            {"rate times weight decay": decay},
+            "a step pulls every weight to 0 by the rate times the decay: beyond 1 it throws it over to the other side",
+            (without_decay(),),
+            sure=False,
+        )
+        return
     first = {w.name: w.moved for w in probe.weights if w.name in probe.strides and 0 < w.moved < math.inf}
     usual = median(stride for stride in first.values() if stride <= WILDLY)
     wild = [

@@ -19,7 +19,7 @@ LEAST = 16
 """With fewer rows a column may tell the label by chance."""
 TOLD, OTHERS = 1e-3, 0.9
 """Which share of a column the label leaves open, at most, and which share it tells of most others, at most."""
-FIT, APART = 2e-4, 100.0
+FIT, APART = 2e-3, 100.0
 """Which share of a number a column leaves open, at most; and how much more other columns leave open of it."""
 
 
@@ -59,6 +59,10 @@ def _given(patient: Patient) -> tuple[Any, Any]:
     if x is None or not all(isinstance(t, Tensor) and t.ndim for t in targets):
         return None, None
     t = np.concatenate([t.detach().numpy().reshape(-1) for t in targets])
+    if x.ndim == 4 and x.shape[1] > 1 and t.size == x.size // x.shape[1]:  # one for each pixel
+        return np.moveaxis(x, 1, -1).reshape(t.size, -1), t
+    if x.ndim == 3 and x.shape[1] == t.size // len(targets) * len(targets) != len(x):
+        x = x.swapaxes(0, 1)
     if x.ndim != 3:
         return x.reshape(len(x), -1), t
     return (x[:, 0], t) if np.any(np.ptp(x, 1).max(0) == 0) else (None, None)

@@ -149,11 +149,11 @@ def unused(probe: Probe) -> Iterator[Suspicion]:
     yield from _missing(probe, ("unused",), "is never used", NOTE)
 
 
-@rule("frozen parameters", explains=("no overfitting of one batch",))
+@rule("frozen parameters", explains=LEARNS)
 def frozen(probe: Probe) -> Iterator[Suspicion]:
     """Parameters that the optimizer holds and that do not want a gradient."""
-    held = {id(p) for p in probe.patient.parameters}
-    names = [n for n, p in probe.patient.model.named_parameters() if not p.requires_grad and id(p) in held]
+    held = zip(probe.rates, probe.patient.parameters, strict=True)
+    names = [name for name, p in held if not p.requires_grad]
 
     def thaw(patient: Patient) -> None:
         for p in patient.parameters:
