@@ -14,7 +14,7 @@ from ..findings import Place
 from ..graph import Node
 from ..nn.init import normal_
 from .patient import Patient, drawing
-from .probe import Probe, Site, rms
+from .probe import Probe, Site, Weight, rms
 from .rule import Remedy
 
 LARGE, SMALL = 3.0, 0.1
@@ -128,6 +128,18 @@ def redrawn(layers: list[Layer]) -> Remedy:
                     normal_(held[each.name], std=1 / math.sqrt(each.fan_in))
 
     return Remedy("draw the weights at random, with a deviation of 1 / sqrt(fan-in)", apply)
+
+
+def grown(tables: Sequence[Weight], size: float) -> Remedy:
+    """Tables of parameters, such as embeddings, made as large as this."""
+
+    def apply(patient: Patient) -> None:
+        held = dict(patient.model.named_parameters())
+        with no_grad():
+            for each in tables:
+                held[each.name].mul_(size / rms(each.before))
+
+    return Remedy(f"begin with numbers of a deviation of {size:g}: nn.init.normal_(weight, std={size:g})", apply)
 
 
 def judged(*remedies: Remedy) -> tuple[Remedy, ...]:

@@ -11,6 +11,8 @@ from ..graph import Node
 from .layers import weights_in
 from .probe import Probe, norm
 
+NONE = 1e-6
+"""A part of a gradient that is no way for it: this share of the whole."""
 LOST, BLOWN = 1e-3, 1e2
 """Over all layers, what share of the gradient reaches the first one."""
 
@@ -35,19 +37,20 @@ def spine(probe: Probe) -> list[Link]:
         node: node not in weights and any(each in weights for each in held.inputs)
         for node, held in tape.records.items()
     }
-    depth: dict[Node, int] = {}
-    for node, held in tape.records.items():
-        depth[node] = weighted[node] + max((depth.get(each, 0) for each in held.inputs), default=0)
+    size = {node: norm(tape.value(arrived)) for node, arrived in tape.cotangents.items()}
     onward: dict[Node, list[Node]] = {}
     for edge in tape.edges:
         operand = tape.inputs(edge.node)[edge.index]
-        if not tape.is_leaf(operand) and operand in tape.cotangents:
+        if tape.is_leaf(operand) or operand not in size:
+            continue
+        if norm(tape.value(edge.part)) > NONE * size.get(edge.node, 0.0):
             onward.setdefault(edge.node, []).append(operand)
-    size = {node: norm(tape.value(arrived)) for node, arrived in tape.cotangents.items()}
+    depth: dict[Node, int] = {}
+    for node in tape.records:
+        depth[node] = weighted[node] + max((depth.get(each, 0) for each in onward.get(node, ())), default=0)
     links, node = [], tape.loss
     while onward.get(node) and size[node]:
-        alive = [each for each in onward[node] if size[each]] or onward[node]
-        onto = max(alive, key=lambda each: (depth[each], _entries(tape, each), size[each]))
+        onto = max(onward[node], key=lambda each: (depth[each], _entries(tape, each), size[each]))
         links.append(Link(node, size[onto] / size[node], weighted[node]))
         node = onto
     return [*links, Link(node, 1.0, weighted.get(node, False))]

@@ -22,6 +22,8 @@ LEAST = 20
 """With fewer labels shares say little."""
 MOST = 0.9
 """A share of one class above which the others are rare."""
+RARE = 0.2
+"""A share against that of equal classes below which one is rare."""
 ROWS = 8
 """Of fewer rows a batch is of one class by chance."""
 OFTEN = 50
@@ -62,6 +64,7 @@ def imbalance(probe: Probe) -> Iterator[Suspicion]:
     if MOST < share < 1:
         yield _rare(probe, found, kind, share)
         return
+    yield from _overlooked(probe, found)
     if not found.inputs:
         return
     batches = [each for each in _by_batch(found) if len(each) >= ROWS]
@@ -144,6 +147,25 @@ def _rare(probe: Probe, found: Labels, kind: int, share: float) -> Suspicion:
     )
 
 
+def _overlooked(probe: Probe, found: Labels) -> Iterator[Suspicion]:
+    """A class that is far rarer than the others, and that the net never says when it has learned."""
+    kinds, counts = np.unique(found.values, return_counts=True)
+    shares = counts / counts.sum()
+    least = int(shares.argmin())
+    if len(kinds) < 3 or shares[least] > RARE / len(kinds) or not found.inputs:
+        return
+    seen = _share_told(probe.late, found, int(kinds[least]))
+    if seen is None or seen >= 0.5:
+        return
+    yield Suspicion(
+        f"{shares[least]:.1%} of the labels are class {kinds[least]}",
+        Place(module="the targets"),
+        {"share of the class": float(shares[least]), "share of it that the net tells": seen},
+        "next to no gradient comes of so few rows: the loss is low without them",
+        (_balanced(probe, found),),
+    )
+
+
 def _entropy(found: Labels) -> float:
     """The cross entropy of the shares of the classes: what is had without looking at the inputs."""
     _, counts = np.unique(found.values, return_counts=True)
@@ -153,6 +175,18 @@ def _entropy(found: Labels) -> float:
 
 def _recall(patient: Patient, found: Labels, kind: int) -> float | None:
     """Of the labels that are not of the largest class, the share that a net does not take for it."""
+    hits = _said(patient, found)
+    return None if hits is None else float(np.mean(hits[found.values != kind] != kind))
+
+
+def _share_told(patient: Patient, found: Labels, kind: int) -> float | None:
+    """Of the labels of a class, the share that a net takes for it."""
+    hits = _said(patient, found)
+    return None if hits is None else float(np.mean(hits[found.values == kind] == kind))
+
+
+def _said(patient: Patient, found: Labels) -> Any:
+    """The class that a net says for each label's row; None where its predictions are no classes."""
     one = patient.copy()
     one.model.eval()
     with no_grad(), drawing(one.seed):
@@ -171,8 +205,7 @@ def _recall(patient: Patient, found: Labels, kind: int) -> float | None:
         hits: Any = (y[:, 0] > middle).astype(np.int64)
     else:
         hits = y.argmax(1)
-    rare = found.values != kind
-    return float(np.mean(hits[rare] != kind))
+    return hits
 
 
 def _balanced(probe: Probe, found: Labels) -> Remedy:

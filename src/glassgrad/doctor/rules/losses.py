@@ -16,6 +16,7 @@ from ..patient import Patient, answers
 from ..probe import Probe, Site
 from ..rule import Remedy, Suspicion, rule
 from .asking import SURE, Classes, afterwards, classes, loss_of, maker, near, said, shifts, sums_to_one, takes
+from .twice import second_sigmoid
 
 FLATTENED = ("too low a rate", "no overfitting of one batch", "flat place", "weights that barely move")
 """What follows where the loss cannot fall."""
@@ -50,6 +51,16 @@ def softmax_twice(probe: Probe) -> Iterator[Suspicion]:
 @rule("sigmoid before a loss that has one", explains=(*FLATTENED, "vanishing gradients"))
 def sigmoid_twice(probe: Probe) -> Iterator[Suspicion]:
     """Predictions between 0 and 1 for a loss that takes logits, or a sigmoid of them on the way into it."""
+    found = list(_by_answers(probe))
+    twice = None if found else second_sigmoid(probe)
+    if twice is not None:
+        p = twice.value
+        found = [_of_sigmoids(probe, twice, p, math.log1p(math.exp(-float(p.max()))))]
+    yield from found
+
+
+def _by_answers(probe: Probe) -> Iterator[Suspicion]:
+    """Told by what the loss says of other predictions."""
     patient = probe.patient.copy()
     predictions, targets = said(patient)
     if not isinstance(predictions, Tensor) or not isinstance(targets, Tensor) or predictions.dtype.kind != "f":

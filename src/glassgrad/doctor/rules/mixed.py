@@ -15,6 +15,7 @@ from ..dependence import TIMES, chances
 from ..patient import Batch, Ending, Patient, answered, answers, drawing
 from ..probe import FAILURES, Probe
 from ..rule import Remedy, Suspicion, rule
+from ..trends import fell, fell_in_loop
 from ..whole import Whole
 from .labels import changed
 
@@ -22,6 +23,9 @@ ENOUGH = 200
 """With fewer rows a test finds nothing in many healthy data either."""
 CHANCE, LEAST = 0.02, 1 / (1 + TIMES)
 """A p above this may be chance, and the least that there is."""
+LONG, LITTLE, BY_HEART = 60, 0.1, 0.3
+"""A training of so many steps whose loss falls by no more than this share learns nothing; one that falls by that share
+on the same batches again and again learns them by heart."""
 AGAIN, AS_OFTEN = 30, 0.7
 """So many rows have to come twice, and to differ in their label so often against chance."""
 
@@ -31,6 +35,7 @@ def shuffled(probe: Probe) -> Iterator[Suspicion]:
     """Labels that cannot be told from inputs better than by chance: not by any test, and not by the net itself."""
     found = rows(probe.patient)
     if found is None:
+        yield from _by_unseen_batches(probe)
         return
     x, t, batches = found
     flat = np.ascontiguousarray(x.reshape(len(x), -1))
@@ -53,6 +58,27 @@ def shuffled(probe: Probe) -> Iterator[Suspicion]:
     evidence["p of the net on rows that it has not seen"] = seen
     several = probe.patient.loop is not None or len(set(batches[first])) > 1
     yield _said(len(first), evidence, FAULT if several else NOTE, *_rolled(x, t, batches))
+
+
+def _by_unseen_batches(probe: Probe) -> Iterator[Suspicion]:
+    """The same where inputs are of another kind: the user's training learns nothing, though the net learns the first
+    batches by heart, and of batches that it has not seen it says nothing better than chance."""
+    patient, own = probe.patient, fell_in_loop(probe)
+    loop = patient.loop
+    targets = [answers(batch[-1]) for batch in patient.batches]
+    known = all(isinstance(t, Tensor) and t.ndim and len(t) > 1 for t in targets)
+    if loop is None or len(loop.losses) < LONG or not own < LITTLE or not known or len(targets) < 4:
+        return
+    if sum(map(len, targets)) < ENOUGH or fell(probe) < BY_HEART:
+        return
+    half = len(targets) // 2
+    seen = _better_than_chance(probe, list(patient.batches[:half]), list(patient.batches[half:]))
+    if seen is None or seen <= CHANCE:
+        return
+    yield _said(
+        sum(map(len, targets)),
+        {"share by which the loss falls": own, "p of the net on batches that it has not seen": seen}, FAULT,
+    )  # fmt: skip
 
 
 def rows(patient: Patient) -> tuple[Any, Any, Any] | None:
@@ -112,14 +138,18 @@ def _contradicted(t: Any, which: Any) -> tuple[float, float] | None:
 
 def _held_out(probe: Probe, x: Any, t: Any) -> float | None:
     """The p of predictions for rows that the net has not seen in training: how often other labels fit them as well."""
-    halves = _halves(probe.patient, x, t)
+    return _better_than_chance(probe, *_halves(probe.patient, x, t))
+
+
+def _better_than_chance(probe: Probe, learned: list[Any], unseen: list[Any]) -> float | None:
+    """How often other labels fit unseen batches as well, after training with others."""
     one, random = probe.patient.copy(), np.random.default_rng(0)
-    one.batches = halves[0]
+    one.batches = learned
     try:
         one.train(max(probe.steps, 100))
         one.model.eval()
         with no_grad(), drawing(one.seed):
-            said = [(one.predict(batch), batch[-1]) for batch in halves[1]]
+            said = [(one.predict(batch), batch[-1]) for batch in unseen]
             given = sum(float(one.loss(y, t).item()) for y, t in said)
             others = [sum(float(one.loss(y, _mixed(t, random)).item()) for y, t in said) for _ in range(TIMES)]
     except FAILURES:

@@ -26,6 +26,9 @@ TOO_LARGE = (
     "gradient noise",
 )  # fmt: skip
 
+MANY = 8
+"""Of fewer terms a sum may be one of several losses."""
+
 
 @dataclass
 class Pairs:
@@ -187,6 +190,8 @@ def _adds(probe: Probe, predictions: Tensor) -> bool:
     sums = [s for s in after.values() if not s.node.shape and s.gradient is not None and _over_rows(tape, s.node, rows)]
     if not sums:
         return False
+    if not sums:
+        return _added_one_by_one(tape, rows)
     whole = max(sums, key=lambda site: abs(float(site.value * site.gradient)))  # a penalty may be another sum
     node, total = whole.node, 1.0
     while node is not tape.loss:
@@ -197,6 +202,20 @@ def _adds(probe: Probe, predictions: Tensor) -> bool:
         node = users[0]
     times = 1 / (total * rows) if total else 0.0
     return not (times > 0.5 and abs(times - round(times)) < 1e-3 * times)
+
+
+def _added_one_by_one(tape: Tape, rows: int) -> bool:
+    """Whether a loss is the sum of a number for each row, which a loop has added to those before."""
+    stack, terms = [tape.loss], 0
+    while stack:
+        node = stack.pop()
+        operands = [] if tape.is_leaf(node) else [each for each in tape.inputs(node) if each.requires_grad]
+        adds = node.op is not None and node.op.kind == "elementwise" and len(tape.inputs(node)) == 2 and not node.shape
+        if adds and operands and all(abs(_slope(tape, each, node) - 1) < 1e-6 for each in operands):
+            stack.extend(operands)
+        else:
+            terms += 1
+    return terms >= max(rows, MANY)
 
 
 def _over_rows(tape: Tape, node: Node, rows: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import SMALL, judged, layers_of, redrawn, rescaled, told
+from ..layers import SMALL, grown, judged, layers_of, redrawn, rescaled, told
 from ..probe import Probe, Weight, rms
 from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
@@ -101,7 +101,7 @@ def too_small(probe: Probe) -> Iterator[Suspicion]:
             tables[0].place,
             {"size of the first one": rms(tables[0].before)},
             "a gradient is a product with the other factors, which are as small: nothing moves until they have grown",
-            judged(fresh_start()),
+            judged(fresh_start(), *(grown(tables, size) for size in (0.1, 0.3))),
             sure=False,
             also=tuple(each.place for each in tables[1:]),
         )

@@ -130,7 +130,7 @@ def _apart(
     )
 
 
-@rule("weights that move wildly", explains=("too high a rate", "oscillating loss"))
+@rule("weights that move wildly", explains=("too high a rate", "oscillating loss", "diverging loss"))
 def wildly(probe: Probe) -> Iterator[Suspicion]:
     """A layer that is thrown about while the others take usual steps, so that the loss grows or swings."""
     groups = probe.patient.optimizer.param_groups
