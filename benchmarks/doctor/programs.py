@@ -12,6 +12,7 @@ import argparse
 import difflib
 import hashlib
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,8 @@ def made(template: str, edits: tuple[Any, ...]) -> str:
     text = (HERE / "healthy" / f"{template}.py").read_text()
     for edit in edits:
         text = edit(text)
-    return text.partition('"""\n\n')[2]  # the doctor is told nothing by a title
+    text = text.partition('"""\n\n')[2]  # the doctor is told nothing by a title, and by no comment
+    return re.sub(r"^ *#.*\n|  #.*", "", text, flags=re.M)
 
 
 def edited(twin: str, text: str, given: tuple[str, ...]) -> list[str]:

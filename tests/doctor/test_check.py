@@ -135,6 +135,8 @@ FOUND = {
     "unscaled inputs": "",
 }
 """Every fault, and the operation it begins at."""
+BESIDE = ("saturated activations", "exploding gradients")
+"""What is seen of weights that are too large, which are said first."""
 NO_REMEDY = ("no gradient", "numbers that are not finite")
 
 
@@ -147,9 +149,8 @@ def test_a_fault_is_found_where_it_is_and_its_remedy_mends_it(fault):
     net, loss, batch, optimizer = patient(fault)
     before, drawn = plain(net.parameters()), gg.get_rng_state()
     d = check(net, loss, batch, optimizer=optimizer, steps=100)
-    found = d.findings[0]
-    print(d)
-    assert found.fault == fault
+    found = next(each for each in d.findings if each.fault == fault)
+    assert found is d.findings[0] or (fault in BESIDE and d.findings[0].fault == "too large a start")
     assert found.where.op == FOUND[fault]
     assert all(np.array_equal(a, b) for a, b in zip(before, plain(net.parameters()), strict=True)), "nothing changes"
     assert gg.equal(drawn, gg.get_rng_state())

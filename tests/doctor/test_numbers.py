@@ -216,9 +216,11 @@ def test_layers_that_are_too_large_overflow_for_their_start():
     net = nn.Sequential(*layers, nn.Linear(16, 1))
     for p in net.parameters():
         nn.init.normal_(p, std=1.5)
-    found = found_in(net, nn.MSELoss(), (gg.randn(ROWS, 16), gg.randn(ROWS, 1)))
-    assert found.fault in ("too large a start", "exploding gradients")
-    assert found.proof.holds
+    d = check(net, nn.MSELoss(), (gg.randn(ROWS, 16), gg.randn(ROWS, 1)), steps=20)
+    assert [(each.fault, each.weight) for each in d.findings] == [
+        ("too large a start", "fault"), ("exploding gradients", "note"),
+    ]  # fmt: skip
+    assert all(each.proof.holds for each in d.findings)
 
 
 @pytest.mark.parametrize("x", [-87.0, -90.0, -104.0, -2000.0])

@@ -150,7 +150,7 @@ def test_a_loss_that_refuses_what_rules_ask_does_not_end_a_diagnosis(error):
 @pytest.fixture
 def rule_that(monkeypatch):
     def put(looks):
-        monkeypatch.setitem(RULES, "a test", Rule("a test", looks, frozenset(), False, False))
+        monkeypatch.setitem(RULES, "a test", Rule("a test", looks, frozenset(), frozenset(), False, False))
 
     return put
 

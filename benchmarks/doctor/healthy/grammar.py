@@ -8,8 +8,13 @@ from glassgrad.utils.data import DataLoader
 
 PAD, IGNORED = 0, -100
 NOUNS, VERBS, EITHER, ARTICLES, PRONOUNS, ADVERBS = (
-    range(1, 5), range(5, 9), range(9, 15), range(15, 18), range(18, 21), range(21, 24)
-)  # fmt: skip
+    range(1, 5),
+    range(5, 9),
+    range(9, 15),
+    range(15, 18),
+    range(18, 21),
+    range(21, 24),
+)
 NOUN, VERB, OTHER = 0, 1, 2
 
 

@@ -152,7 +152,7 @@ def _overlooked(probe: Probe, found: Labels) -> Iterator[Suspicion]:
     kinds, counts = np.unique(found.values, return_counts=True)
     shares = counts / counts.sum()
     least = int(shares.argmin())
-    if len(kinds) < 3 or shares[least] > RARE / len(kinds) or not found.inputs:
+    if len(kinds) < 3 or len(found.values) < OFTEN or shares[least] > RARE / len(kinds) or not found.inputs:
         return
     seen = _share_told(probe.late, found, int(kinds[least]))
     if seen is None or seen >= 0.5:

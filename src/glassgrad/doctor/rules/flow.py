@@ -21,8 +21,10 @@ from ..spine import BLOWN, LOST, Link, between, highest, lowest, reaching, spine
 from ..trends import fell
 from .flatness import flattened, is_told
 
-WELL, HARDLY = 0.5, 0.1
-"""A loss that falls by this share learns well; one that falls by less than this share learns next to nothing."""
+WELL, SOME, HARDLY = 0.5, 0.3, 0.1
+"""A loss that falls by the first share learns well, by the second something, by less than the third next to nothing."""
+IN_TIME = 1e-5
+"""What share of the gradient has to be lost on its way through time: gates let little through at their start."""
 NEARLY_ALL = 0.9
 """A share of flat entries that is told though the loss falls."""
 RATES, FURTHER = (10.0, 100.0), 0.7
@@ -89,8 +91,8 @@ def _flow(probe: Probe, kind: str, bad: Callable[[float], bool]) -> Iterator[Sus
         return
     by_time = kind == "vanishing" and _reused(probe, links)
     product = lowest(links) if by_time else highest(links) if kind == "exploding" else float(np.prod(factors))
-    if not bad(product) or (by_time and fell(probe) > WELL):  # the way through time need not be gone to its end
-        return
+    if not bad(product) or (by_time and (product > IN_TIME or fell(probe) > SOME)):
+        return  # the way through time need not be gone to its end
     sign = 1 if kind == "exploding" else -1
     worst, first, mean, times = _worst(probe, links, sign)
     if first is None:

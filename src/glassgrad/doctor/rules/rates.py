@@ -17,8 +17,8 @@ from ..remedies import fresh_start, rate
 from ..rule import Remedy, Suspicion, rule
 from ..trends import fell, fell_in_loop, highest_stable, restless
 
-FURTHER = 0.7
-"""To which share of the loss another rate has to bring it, in a short trial."""
+FURTHER, LOWERED = 0.7, 0.5
+"""To which share of the loss another rate has to bring it, in a trial; and a lower one."""
 HARDLY, FEW = ((0.01, 0.05), (0.03, 0.005)), 0.003
 """Weights that go less far than this share of their size in the whole trial, and a loss that falls by less than this
 share: usual are updates of 0.001 of the weights in every step (A. Karpathy, "CS231n", part 3). Weights that go even
@@ -28,9 +28,12 @@ IN_LOOP = (0.03, 0.04)
 SLOWLY, CALM, ROOM = 0.2, 6e-4, 1000.0
 """A loss that falls by less than this share, updates below this share of the weights, and a rate that is so far below
 what the curvature bears: usual are 10 to 100."""
-MUCH, FAR_BEST, HALF = 0.3, 30.0, 0.6
-"""A loss that falls by less than this share in the user's own loop, a rate so many times as high at which short trials
-end best, and to which share of the loss at the end it brings a whole trial: too low, however far it comes by then."""
+MUCH, FAR_IN_TRIAL, FAR_BEST, HALF = 0.3, 0.6, 90.0, 0.6
+"""A loss that falls by less than this share in the user's own loop, and than that in a trial; a rate so many times as
+high at which short trials end best, and to which share of the loss at the end it brings a whole trial: too low, however
+far it comes by then."""
+WHOLE = 60
+"""So many steps of the user's are a training."""
 ENOUGH = 20
 """Of fewer steps a loop says little."""
 HIGH = 0.25
@@ -72,7 +75,7 @@ def too_high(probe: Probe) -> Iterator[Suspicion]:
         return
     best = min(lower, key=lambda factor: found.ends[factor])
     tries = (best, best / math.sqrt(10), best / 10, best / 100)
-    helps = next((f for f in tries if _far_lower(probe, f, end)), None)
+    helps = next((f for f in tries if _far_lower(probe, f, end, LOWERED)), None)
     if helps is None:
         return
     yield Suspicion(
@@ -92,11 +95,11 @@ def too_high(probe: Probe) -> Iterator[Suspicion]:
     )
 
 
-def _far_lower(probe: Probe, factor: float, end: float) -> bool:
+def _far_lower(probe: Probe, factor: float, end: float, share: float = FURTHER) -> bool:
     """Whether a whole trial at another rate ends far below where this one ends, or at least falls where that grows."""
     start, new = probe.start, _reaches(probe, factor)
     if math.isfinite(end) and end < start.mean - 0.05 * start.scale:
-        return end - new > (1 - FURTHER) * abs(end)
+        return end - new > (1 - share) * abs(end)
     return new < start.mean - 0.05 * start.scale
 
 
@@ -146,9 +149,10 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
 
 
 def _falls_little(probe: Probe) -> bool:
-    """Whether the loss of the user's own loop has not fallen far, or that of a trial where there is none."""
-    share = fell_in_loop(probe)
-    return (fell(probe) if math.isnan(share) else share) < MUCH
+    """Whether the loss of the user's own loop has not fallen far, if that is a training and no few steps."""
+    loop = probe.patient.loop
+    whole = loop is not None and len(loop.losses) >= WHOLE
+    return whole and fell(probe) < FAR_IN_TRIAL and fell_in_loop(probe) < MUCH
 
 
 def _reaches(probe: Probe, factor: float) -> float:

@@ -60,7 +60,7 @@ def too_large(probe: Probe) -> Iterator[Suspicion]:
 def _furthest(probe: Probe, treated: Patient) -> str:
     """The parameter that is the most times as large as a fresh one."""
     fresh = dict(treated.model.named_parameters())
-    sizes = [(w.name, rms(w.before), rms(fresh[w.name].numpy())) for w in probe.weights if w.name in fresh]
+    sizes = [(w.name, rms(w.before), rms(fresh[w.name].detach().numpy())) for w in probe.weights if w.name in fresh]
     return max((old / max(new, 1e-12), name) for name, old, new in sizes if old > new)[1] if sizes else ""
 
 

@@ -193,15 +193,15 @@ def _adds(probe: Probe, predictions: Tensor) -> bool:
     if not sums:
         return _added_one_by_one(tape, rows)
     whole = max(sums, key=lambda site: abs(float(site.value * site.gradient)))  # a penalty may be another sum
-    node, total = whole.node, 1.0
+    node, total, divided = whole.node, 1.0, False
     while node is not tape.loss:
         users = [user for user, _ in tape.consumers().get(node, []) if user in after]
         if len(users) != 1 or _weighed(tape, node, users[0]):
             return False
-        total *= _slope(tape, node, users[0])
+        slope = _slope(tape, node, users[0])
+        total, divided = total * slope, divided or _is_share(slope * rows)
         node = users[0]
-    times = 1 / (total * rows) if total else 0.0
-    return not (times > 0.5 and abs(times - round(times)) < 1e-3 * times)
+    return not divided or (_is_share(total) and not _is_share(total * rows))
 
 
 def _added_one_by_one(tape: Tape, rows: int) -> bool:
@@ -224,6 +224,12 @@ def _over_rows(tape: Tape, node: Node, rows: int) -> bool:
         return False
     before = tape.inputs(node)[0].shape
     return any(before[axis] and before[axis] % rows == 0 for axis in node.params.get("axes", ()))
+
+
+def _is_share(number: float) -> bool:
+    """Whether a number is one over a whole one."""
+    times = 1 / number if number else 0.0
+    return times > 0.5 and abs(times - round(times)) < 1e-3 * times
 
 
 def _weighed(tape: Tape, node: Node, user: Node) -> bool:

@@ -83,7 +83,7 @@ def _faint(probe: Probe) -> list[Weight]:
     """What is far smaller than fresh parameters, if that is most of all there is: such as embeddings."""
     fresh = dict(fresh_start().treated(probe.patient).model.named_parameters())
     tables = [w for w in probe.weights if w.before.ndim > 1 and w.name in fresh and np.any(w.before)]
-    faint = [w for w in tables if rms(w.before) < FAINT * rms(fresh[w.name].numpy())]
+    faint = [w for w in tables if rms(w.before) < FAINT * rms(fresh[w.name].detach().numpy())]
     return faint if 2 * len(faint) > len(tables) else []
 
 

@@ -135,7 +135,7 @@ def wildly(probe: Probe) -> Iterator[Suspicion]:
     """A layer that is thrown about while the others take usual steps, so that the loss grows or swings."""
     groups = probe.patient.optimizer.param_groups
     decay = max(float(group.get("weight_decay", 0)) * float(group.get("lr", 0)) for group in groups)
-    if decay > WILDLY:
+    if decay >= 1:
         yield Suspicion(
             f"the weight decay takes {decay:.0%} of the weights in every step",
             Place(),
