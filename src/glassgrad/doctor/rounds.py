@@ -24,6 +24,7 @@ from ..optim import Optimizer
 from ..tensor import Tensor
 from .calls import Call, backward_of, called_function, has_parameters
 from .capture import Called, Capture
+from .habits import lapsed, schedule
 from .loop import Loop, Moment, Seen
 from .patient import Patient, held_by
 from .probe import FAILURES, norm
@@ -34,8 +35,6 @@ VISITS, MANY, FEW, BYTES = 16, 64, 4, 256e6
 """How many steps the patient is made of; how many where they have so few rows; and how much their inputs may take."""
 MOMENTS = 100
 """Of how many steps the sizes of the layers' numbers are kept."""
-LONGEST = 1000
-"""Of how many steps the rate is kept, where a schedule changes it."""
 CLOSELY, EVERY = 64, 16
 """So many steps are watched closely, and after them every so manyth: a training under the doctor takes its time."""
 
@@ -381,31 +380,15 @@ class Rounds(Watch):
         made = self.capture.patient(self.loop, self.clip_norm)
         if made is None:
             return None
-        made.rates = self._schedule(made.optimizer)
+        made.rates = schedule(self.rates, made.optimizer)
         made.broken = self.broken
-        made.lapsed = self._lapsed(made.model)
+        made.lapsed = lapsed(self.loop, made.model)
         made.clears = not self.loop.added.times
         made.still = self.original is None and self.start.optimizer is not None and not self.loop.moves
         made.early = self.loop.empty.times > self.loop.steps // 2
         if not self.loop.ended and self.original is not None:
             made.after = self.capture.after(made, self.original)
         return made
-
-    def _lapsed(self, model: Module) -> tuple[int, Sequence[str]]:
-        """Which modules are in evaluation mode from which step on, though not in the first."""
-        inside = dict(model.named_modules())
-        late = {n: s for n, s in self.loop.evaluating.items() if n in inside and s.first > 1 and self.loop.lasting(s)}
-        return min((seen.first - 1 for seen in late.values()), default=0), list(late)
-
-    def _schedule(self, optimizer: Optimizer) -> list[float]:
-        """The rate of each step against the highest, which the optimizer of the patient is given."""
-        peak = max(self.rates, default=0.0)
-        if not peak or min(self.rates) == peak:
-            return []
-        first = self.rates[0]
-        for group in optimizer.param_groups:
-            group["lr"] = group["lr"] * peak / first if first else group.get("initial_lr", peak)
-        return [rate / peak for rate in self.rates[:LONGEST]]
 
 
 def rests(number: int) -> bool:
