@@ -162,19 +162,11 @@ def _best(fault: str, suspicion: Suspicion, probe: Probe) -> tuple[Remedy | None
         last = tried(probe, each)
         if not last.holds:
             continue
-        only = len(suspicion.remedies) == 1
-        if only or not _remains(RULES[fault], each.treated(probe.patient), probe.steps):
+        treated = replace(each.treated(probe.patient), loop=None)
+        if len(suspicion.remedies) == 1 or not _looked(RULES[fault], Probe(treated, probe.steps)):
             return each, last
         helping.append((each, last))
     return helping[0] if helping else (None, last)
-
-
-def _remains(rule: Rule, treated: Patient, steps: int) -> bool:
-    """Whether a rule suspects a treated patient of the same."""
-    try:
-        return any(True for _ in rule.looks(Probe(replace(treated, loop=None), steps)))
-    except FAILURES:
-        return False
 
 
 def _looked(rule: Rule, probe: Probe) -> list[Suspicion]:

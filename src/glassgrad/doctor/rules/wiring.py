@@ -173,8 +173,8 @@ def frozen(probe: Probe) -> Iterator[Suspicion]:
 
 
 def _given_nothing(probe: Probe) -> bool:
-    """Whether the first layer is given zeros, or the same for all rows, of inputs that differ: nothing is learned of
-    them, which is not for the gradient."""
+    """Whether the first layer is given nothing but zeros, of inputs that are others: it is they that get lost, and not
+    the gradient."""
     layers = layers_of(probe)
     operands = probe.tape.inputs(layers[0].site.node) if layers else []
     given = [probe.tape.value(each) for each in operands if not each.requires_grad]
