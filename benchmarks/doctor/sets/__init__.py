@@ -4,22 +4,30 @@ from edits import Broken, Healthy
 from faults import BROKEN
 from variants import HEALTHY, RECIPES_SHORT
 
-from . import fourth, second, third
+from . import fifth, fourth, second, sixth, third
 
 NETS = {
     "moons": "MLP", "wave": "MLP", "cancer": "MLP", "residual": "MLP", "squashed": "MLP", "autoencoder": "MLP",
     "xor": "MLP", "stripes": "CNN", "digits": "CNN", "blobs": "CNN", "patches": "CNN", "louder": "LSTM",
     "tides": "LSTM", "spelling": "LSTM", "alarm": "LSTM", "gpt": "transformer", "majority": "transformer",
     "highest": "transformer", "pairs": "transformer",
-    **second.NETS, **third.NETS, **fourth.NETS,
+    **second.NETS, **third.NETS, **fourth.NETS, **fifth.NETS, **sixth.NETS,
 }  # fmt: skip
 """The healthy programs, and what kind of net each one trains."""
-LEARNED = {"gpt": 0.75, "spelling": 0.75, **second.LEARNED, **third.LEARNED, **fourth.LEARNED}
+LEARNED = {
+    "gpt": 0.75,
+    "spelling": 0.75,
+    **second.LEARNED,
+    **third.LEARNED,
+    **fourth.LEARNED,
+    **fifth.LEARNED,
+    **sixth.LEARNED,
+}
 """Losses below which something is learned, where they are not the usual one."""
 
 SETS: dict[str, tuple[list[Broken], list[Healthy]]] = {
     "first": (BROKEN, [*HEALTHY, *RECIPES_SHORT]),
-    **{each.__name__.rpartition(".")[2]: (each.BROKEN, each.HEALTHY) for each in (second, third, fourth)},
+    **{each.__name__.rpartition(".")[2]: (each.BROKEN, each.HEALTHY) for each in (second, third, fourth, fifth, sixth)},
 }
 KEPT = "fourth"
 """The set that nobody looks at while rules are written."""
