@@ -9,7 +9,7 @@ import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.doctor import check
 from glassgrad.doctor.patient import Patient
-from glassgrad.doctor.rules.fit import best_of
+from glassgrad.doctor.free import best_of
 
 CROSS, FAULT = nn.CrossEntropyLoss(), "no overfitting of one batch"
 

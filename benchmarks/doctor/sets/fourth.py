@@ -25,7 +25,7 @@ HEALTHY: list[Healthy] = [
     Healthy("waveforms", (swap("nn.ReLU()", "nn.SiLU()", times=2), swap("nn.AdaptiveAvgPool1d(3)", "nn.AdaptiveMaxPool1d(3)"), swap("batch_size=32", "batch_size=16"), swap("optim.Adam(model.parameters(), lr=1e-3)", "optim.NAdam(model.parameters(), lr=1e-3)"))),
     Healthy("dreamt", (swap("code=8", "code=12"), swap("beta=0.002", "beta=0.001"), swap("split(32)", "split(20)"), slower(0.6)), PIXELS),
     Healthy("crossing", (swap("nn.GRU(2, hidden", "nn.LSTM(2, hidden"), swap("hidden=24", "hidden=32"), swap("nn.SmoothL1Loss()", "nn.MSELoss()"), swap("range(6)", "range(8)"))),
-    Healthy("depths", (swap("hidden: int = 32", "hidden: int = 48"), swap("optim.RAdam(groups", "optim.Adam(groups"), swap("lr: float = 1.5e-2", "lr: float = 8e-3"), after("self.rnn =", "self.norm = nn.LayerNorm(config.hidden)"), swap("self.classifier(states)", "self.classifier(self.norm(states))"))),
+    Healthy("depths", (swap("hidden: int = 32", "hidden: int = 48"), swap("optim.RAdam(groups", "optim.Adam(groups"), swap("lr: float = 1.5e-2", "lr: float = 8e-3"), after("self.rnn =", "self.norm = nn.LayerNorm(config.hidden)"), swap("self.classifier(states)", "self.classifier(self.norm(states))"), swap("*model.rnn.parameters(), ", "*model.rnn.parameters(), *model.norm.parameters(), "))),
     Healthy("inorder", (swap("heads=4, n_blocks=2", "heads=2, n_blocks=3"), swap("nn.GELU()", "nn.ReLU()"), swap("lr=6e-3", "lr=4e-3"), swap("get_batch(32)", "get_batch(48)"))),
     Healthy("tiles", (swap("self.fc(x[:, 0])", "self.fc(x.mean(1))"), swap("dim=32, depth=2", "dim=40, depth=1"), swap("batch_size=32", "batch_size=25"), swap("Adam(model.parameters(), lr=4e-3)", "Adam(model.parameters(), lr=3e-3, weight_decay=1e-5)")), PIXELS),
 ]  # fmt: skip

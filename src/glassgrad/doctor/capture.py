@@ -24,7 +24,7 @@ from .calls import Call, has_parameters, own
 from .copies import Copies
 from .endings import Replayed, ended, ending
 from .loop import Loop
-from .patient import Batch, Loss, Patient, with_rates
+from .patient import Batch, Loss, Patient, held_by, with_rates
 from .replayed import leading
 from .visit import Start, Visit
 from .whole import Halved, Wholly
@@ -155,9 +155,11 @@ class Severed(Called):
     @classmethod
     def of(cls, start: Start, visit: Visit) -> Severed | None:
         called = _models(visit)
-        if visit.root.op is not None or not called or not start.has(called[-1].of):
+        if not called or not start.has(called[-1].of):
             return None
-        value, wants = np.array(visit.root.value), visit.root.requires_grad
+        if visit.root.op is not None and not _hangs_on_nothing(visit, called):
+            return None
+        value, wants = np.array(visit.root.value), visit.root.requires_grad and visit.root.op is None
         made = cls(start, called[-1].of, None)  # type: ignore[arg-type]
         made.loss = lambda _, __: wrap(leaf(value.copy(), wants)) * 1
         return made
@@ -165,6 +167,25 @@ class Severed(Called):
     def batch(self, visit: Visit) -> Batch | None:
         found = [call for call in _models(visit) if call.of is self.called]
         return found[-1].batch(None) if found else None
+
+
+def _hangs_on_nothing(visit: Visit, called: list[Call]) -> bool:
+    """Whether no gradient of the loss gets to any parameter of what was called, nor to any that the optimizer holds,
+    though one gets to something else."""
+    cells: list[Tensor] = [p for call in called if isinstance(call.of, Module) for p in call.of.parameters()]
+    cells += held_by(visit.optimizer) if visit.optimizer is not None else []
+    known = visit.tape.cells
+    ends = {known[id(p)][1] for p in cells if id(p) in known and p.requires_grad}
+    stack, seen = [visit.root], {visit.root}
+    while stack:
+        node = stack.pop()
+        if node in ends:
+            return False
+        before = [] if visit.tape.is_leaf(node) else visit.tape.inputs(node)
+        new = [each for each in before if each.requires_grad and each not in seen]
+        seen.update(new)
+        stack.extend(new)
+    return bool(ends) and visit.root.requires_grad
 
 
 def _models(visit: Visit) -> list[Call]:

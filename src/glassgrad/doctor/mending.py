@@ -21,30 +21,51 @@ def scaled_inputs() -> Remedy:
     sequence has at each place."""
 
     def apply(patient: Patient) -> None:
-        whole = inputs(patient)
-        if whole is None:
-            return
-        whole = whole.astype(np.float64)
-        kept = {2: 1, 3: 2}.get(whole.ndim, 1)
-        axes = tuple(axis for axis in range(whole.ndim) if axis != kept)
-        mean, deviation = whole.mean(axes, keepdims=True), whole.std(axes, keepdims=True)
-        by = np.where(deviation > 1e-12 * max(float(np.abs(whole).max()), 1e-300), deviation, 1.0)
-
-        def scaled(x: Tensor) -> Tensor:
-            return fn.tensor(((x.detach().numpy() - mean) / by).astype(x.numpy().dtype))
-
-        patient.batches = [Batch.like(batch, (scaled(batch[0]), *batch[1:])) for batch in patient.batches]
+        for place, whole in features(patient).items():
+            _scale(patient, place, whole.astype(np.float64))
 
     return Remedy("standardise the inputs by mean and deviation of the training data", apply)
 
 
+def _scale(patient: Patient, place: int, whole: Any) -> None:
+    """Standardise one of the inputs."""
+    kept = {2: 1, 3: 2}.get(whole.ndim, 1)
+    axes = tuple(axis for axis in range(whole.ndim) if axis != kept)
+    mean, deviation = whole.mean(axes, keepdims=True), whole.std(axes, keepdims=True)
+    by = np.where(deviation > 1e-12 * max(float(np.abs(whole).max()), 1e-300), deviation, 1.0)
+
+    def scaled(x: Tensor) -> Tensor:
+        return fn.tensor(((x.detach().numpy() - mean) / by).astype(x.numpy().dtype))
+
+    patient.batches = [
+        Batch.like(batch, (scaled(each) if n == place else each for n, each in enumerate(batch)))
+        for batch in patient.batches
+    ]
+
+
 def inputs(patient: Patient) -> Any:
     """What the model is given first, of all batches, one row after another; None if those are no numbers."""
-    rows = [batch[0].detach().numpy() for batch in patient.batches if isinstance(batch[0], Tensor)]
-    if len(rows) < len(patient.batches) or len({x.shape[1:] for x in rows}) != 1 or rows[0].ndim < 2:
-        return None
-    x = np.concatenate(rows)
-    return x if x.dtype.kind == "f" and len(x) > 1 and np.all(np.isfinite(x)) else None
+    return tables(patient).get(0)
+
+
+def tables(patient: Patient) -> dict[int, Any]:
+    """All that the model is given that has rows of numbers, by its place among the inputs, of all batches: one row
+    after another."""
+    found = {}
+    for place in range(min(map(len, patient.batches)) - 1):
+        rows = [batch[place].detach().numpy() for batch in patient.batches if isinstance(batch[place], Tensor)]
+        if len(rows) < len(patient.batches) or len({x.shape[1:] for x in rows}) != 1 or rows[0].ndim < 2:
+            continue
+        x = np.concatenate(rows)
+        if x.dtype.kind == "f" and len(x) > 1 and np.all(np.isfinite(x)):
+            found[place] = x
+    return found
+
+
+def features(patient: Patient) -> dict[int, Any]:
+    """Those of the inputs that say something of the rows: not masks, and no states that begin at the same number."""
+    made = tables(patient)
+    return {place: x for place, x in made.items() if not place or (not np.isin(x, (0, 1)).all() and np.ptp(x, 0).any())}
 
 
 def leaky(paths: Sequence[str]) -> Remedy:

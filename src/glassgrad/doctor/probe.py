@@ -88,7 +88,7 @@ class Probe:
     @cached_property
     def tape(self) -> Tape:
         """One step, recorded; up to where it failed, if it did."""
-        one = self._once = self.patient.copy()
+        one = self.once = self.patient.copy()
         with drawing(one.seed), record() as tape:
             try:
                 one.step(one.batches[0])
@@ -230,12 +230,12 @@ class Probe:
     def weights(self) -> list[Weight]:
         """All parameters of the model and of the optimizer, in the recorded step."""
         self.tape  # noqa: B018 - takes the step
-        names = {id(cell): name for name, cell in self._once.model.named_parameters()}
-        for number, cell in enumerate(self._once.parameters):
+        names = {id(cell): name for name, cell in self.once.model.named_parameters()}
+        for number, cell in enumerate(self.once.parameters):
             names.setdefault(id(cell), f"parameter {number}")
-        before = {id(cell): p for cell, p in zip(self._cells(self._once), self._cells(self.patient), strict=True)}
+        before = {id(cell): p for cell, p in zip(self._cells(self.once), self._cells(self.patient), strict=True)}
         found = []
-        for cell in self._cells(self._once):
+        for cell in self._cells(self.once):
             gradient = None if cell.grad is None else cell.grad.numpy()
             old, new = before[id(cell)].detach().numpy(), cell.detach().numpy()
             found.append(Weight(names[id(cell)], cell, old, gradient, new))
@@ -279,6 +279,11 @@ class Probe:
             return None
         with np.errstate(all="ignore"):
             return self.tape.value(part) / np.where(site.gradient == 0, np.nan, site.gradient)
+
+    def sent_by(self, site: Site) -> Any:
+        """What backward sent from an operation to its first operand; None if nothing."""
+        part = self._sent.get(site.node)
+        return None if part is None else self.tape.value(part)
 
     @cached_property
     def _sent(self) -> dict[Node, Node]:

@@ -23,6 +23,8 @@ FAR, BOUND = 1e6, 100.0
 """What squashes keeps numbers as large as these within such a bound."""
 FEW = 8
 """Below so many rows a unit is silent by chance."""
+SELDOM = 0.99
+"""A unit without a slope at so many of its entries is as good as dead."""
 HALF, ALL, DEEP = 0.45, 0.9, 3.0
 """About half of the units; about all; and how far below 0 a unit lies that no chance has put there."""
 
@@ -33,7 +35,7 @@ class Rectifier:
 
     site: Site
     dead: Any
-    """For each unit, whether none of its entries has a slope."""
+    """For each unit, whether next to none of its entries has a slope."""
     largest: Any
     """For each unit the largest number that it is given."""
 
@@ -83,7 +85,8 @@ def _of_one(probe: Probe) -> dict[int, Rectifier]:
         others = tuple(each for each in range(flat.ndim) if each != axis)
         if math.prod(flat.shape[each] for each in others) >= FEW:
             operand = next(each for each in probe.tape.inputs(site.node) if each.requires_grad)
-            found[number] = Rectifier(site, flat.all(axis=others), probe.tape.value(operand).max(axis=others))
+            dead = flat.mean(axis=others) >= SELDOM
+            found[number] = Rectifier(site, dead, probe.tape.value(operand).max(axis=others))
     return found
 
 

@@ -336,7 +336,7 @@ class Rounds(Watch):
                 self._visit()
         self._settle()
         self._modes()
-        if self.original is None:
+        if self.original is None and not self.loop.moves:
             self._unused(run)
         if run.error is not None:
             self.loop.ended = f"{type(run.error).__name__}: {run.error}"

@@ -25,10 +25,14 @@ def lost_rows(probe: Probe) -> tuple[Site, float] | None:
     """The first operation whose results are 0 in most rows for being too small, and that no gradient gets past."""
     weights = [each for each in probe.weights if each.gradient is not None]
     still = {id(each.cell) for each in weights if not np.any(each.gradient)}
-    if not still:
-        return None
     cells = {leaf: cell for cell, leaf in probe.tape.cells.values() if leaf.requires_grad}
     for site in probe.sites:
+        if site.node.requires_grad and site.value.size and 0 < np.abs(site.value).max() < PALE:
+            lost = float(np.mean(vanished(probe.tape, site.node)))
+            if lost >= MOST:  # and of what is left nothing comes
+                return site, lost
+        if not still:
+            continue
         value = site.value.reshape(len(site.value), -1) if site.value.ndim else site.value.reshape(1, 1)
         if not value.size or np.mean(~value.any(axis=1)) < MOST:
             continue

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import nn
 from ...findings import NOTE, Place, count
-from ..mending import inputs, scaled_inputs
+from ..mending import features, scaled_inputs
 from ..patient import Patient
 from ..probe import Probe
 from ..rule import Suspicion, rule
@@ -28,11 +28,20 @@ FOLLOWS = (
 )  # fmt: skip
 
 
-def columns(patient: Patient) -> Any:
-    """The same as columns: those of a table, what a sequence has at each place, or the channels of what goes into a
-    convolution, if there are several."""
-    x = inputs(patient)
-    if x is None or x.ndim not in (2, 3, 4):
+def columns(patient: Patient) -> dict[int, Any]:
+    """The inputs as columns, by their place: those of a table, what a sequence has at each place, or the channels of
+    what goes into a convolution, if there are several."""
+    made = {place: _as_columns(patient, x) for place, x in features(patient).items()}
+    return {place: x for place, x in made.items() if x is not None and len(x) >= FEW}
+
+
+def which(place: int) -> dict[str, float]:
+    """Which of several inputs it is, where it is not the first."""
+    return {"input, counted from 1": place + 1.0} if place else {}
+
+
+def _as_columns(patient: Patient, x: Any) -> Any:
+    if x.ndim not in (2, 3, 4):
         return None
     if x.ndim == 4 or (x.ndim == 3 and _convolves(patient)):
         return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) if x.shape[1] > 1 else None
@@ -46,9 +55,11 @@ def _convolves(patient: Patient) -> bool:
 @rule("unscaled inputs", explains=FOLLOWS)
 def unscaled(probe: Probe) -> Iterator[Suspicion]:
     """Inputs far from a mean of 0 and a deviation of 1."""
-    found = inputs(probe.patient)
-    if found is None:
-        return
+    for place, found in features(probe.patient).items():
+        yield from _unscaled(found, place)
+
+
+def _unscaled(found: Any, place: int) -> Iterator[Suspicion]:
     x = found.reshape(-1, found.shape[-1]) if found.ndim == 3 else found.reshape(len(found), -1)
     x = x.astype(np.float64)
     deviation, size = x.std(0), float(np.abs(x).max())
@@ -67,7 +78,8 @@ def unscaled(probe: Probe) -> Iterator[Suspicion]:
             "largest input": size,
             "largest deviation against the least": apart,
             "mean against deviation, of the column in the middle": shifted,
-        },
+        }
+        | which(place),
         "a gradient of the first layer is a product with its input: large columns get large steps, small ones hardly "
         "any, and no rate is right for both",
         (scaled_inputs(),),
@@ -78,15 +90,14 @@ def unscaled(probe: Probe) -> Iterator[Suspicion]:
 @rule("constant features")
 def constant(probe: Probe) -> Iterator[Suspicion]:
     """Columns that are the same number in every row."""
-    x = columns(probe.patient)
-    if x is None or len(x) < FEW:
-        return
-    same = _by_no_chance(x, np.flatnonzero(np.ptp(x, 0) == 0))
-    if len(same):
+    for place, x in columns(probe.patient).items():
+        same = _by_no_chance(x, np.flatnonzero(np.ptp(x, 0) == 0))
+        if not len(same):
+            continue
         yield Suspicion(
             f"{len(same)} of {count(x.shape[1], 'column')} of the inputs never change" + "s" * (len(same) == 1),
             Place(module="the inputs", entry=(int(same[0]),)),
-            {"constant columns": float(len(same)), "first of them": float(same[0])},
+            {"constant columns": float(len(same)), "first of them": float(same[0])} | which(place),
             "a column that never changes is a bias that the layer has already",
             weight=NOTE,
         )
@@ -95,17 +106,16 @@ def constant(probe: Probe) -> Iterator[Suspicion]:
 @rule("duplicate features")
 def duplicate(probe: Probe) -> Iterator[Suspicion]:
     """Columns that are another one, in the same measure or in another."""
-    x = columns(probe.patient)
-    if x is None or len(x) < FEW or x.shape[1] > WIDEST:
-        return
-    pairs = _alike(x)
-    if len(pairs):
+    for place, x in columns(probe.patient).items():
+        pairs = _alike(x) if x.shape[1] <= WIDEST else []
+        if not len(pairs):
+            continue
         copies = len({int(second) for _, second in pairs})
         first, second = (int(column) for column in pairs[0])
         yield Suspicion(
             f"{count(copies, 'column')} of the inputs " + ("is a copy of another", "are copies of others")[copies > 1],
             Place(module="the inputs", entry=(second,)),
-            {"copies": float(copies), "first copy": float(second), "of column": float(first)},
+            {"copies": float(copies), "first copy": float(second), "of column": float(first)} | which(place),
             "what the net learns of one column it spreads over its copies: their weights cannot be told apart",
             weight=NOTE,
         )

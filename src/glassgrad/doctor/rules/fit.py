@@ -9,24 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from ... import functions as fn
 from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place
 from ...optim import Adam
 from ...tensor import Tensor
 from ..courses import level, standing
+from ..free import best_of
 from ..layers import Layer, layers_of
 from ..mending import thawed, unclipped, without_decay, without_dropout
 from ..noise import rows_of
 from ..patient import Patient, answers, drawing
-from ..probe import FAILURES, Probe
+from ..probe import Probe
 from ..rule import Suspicion, rule
 from ..trial import tried
+from ..whole import Whole
 from .asking import said
 
 LEFT, STILL = 0.3, 0.02
 """A loss of which so much is left, and which falls by no more than this share from one quarter of the steps to the
 next, has come to its end early."""
+LINEAR = 0.03
+"""The same where there is no nonlinearity between the layers."""
 CONSTANT = 0.97
 """A loss above this share of what one answer for all rows gives has learned nothing of the inputs."""
 HEAVY = 0.8
@@ -47,13 +50,14 @@ def unfit(probe: Probe) -> Iterator[Suspicion]:
     end, outputs = quarters[-1], said(one.copy())[0]
     rows = isinstance(outputs, Tensor) and outputs.ndim > 0
     stands = quarters[-2] - end < STILL * start
-    bare = _dropped(one) > HEAVY or _alike_or_thin(probe, one)
+    straight = len(layers_of(probe)) > 1 and not _copies(one) and is_linear(one)
+    bare = _dropped(one) > HEAVY or _alike_or_thin(probe, one) or straight
     if end < 1e-3 * start or not (stands or bare):
         return
     constant = best_of(one, outputs, np.zeros(len(outputs), int)) if rows else start
     possible = max(0.0, best_of(one, outputs, np.arange(len(outputs)))) if rows else 0.0
     least = possible + LEFT * max(0.0, min(start, constant) - possible)
-    if end < least:
+    if end < (LINEAR * start if straight else least):
         return
     evidence = {
         "loss at the start": start,
@@ -67,7 +71,7 @@ def unfit(probe: Probe) -> Iterator[Suspicion]:
         yield Suspicion(what, Place(), evidence, _CAUSES[helps], (helps,))
         return
     best = min(_with_adam(one, rate, probe.steps) for rate in (1e-2, 1e-3))
-    if best > least:
+    if best > (LINEAR * start if straight else least):
         evidence |= {"loss at the end with Adam": best}
         for where, more, cause, weight in _why(probe, one, outputs if rows else None, evidence):
             yield Suspicion(what, where, evidence | more, cause, weight=weight)
@@ -167,7 +171,7 @@ def _capacity(one: Patient, layers: list[Layer], constant: float, end: float) ->
         why = f"{len(layers)} layers with {count:.0f} parameters cannot tell the rows apart as the targets do"
         if straight:
             why = f"there is no nonlinearity between the {len(layers)} layers: together they are as good as one"
-        yield layers[-1].site.place, {"parameters": count, "layers": float(len(layers))}, why, FAULT
+        yield layers[0 if straight else -1].site.place, {"parameters": count, "layers": float(len(layers))}, why, FAULT
 
 
 def _copies(one: Patient) -> bool:
@@ -180,11 +184,14 @@ def _copies(one: Patient) -> bool:
 def is_linear(one: Patient) -> bool:
     """Whether a model says of the mean of two rows the mean of what it says of each."""
     batch, other = one.batches[0], one.copy()
-    if len(batch) != 2 or not isinstance(batch[0], Tensor) or batch[0].dtype.kind != "f" or len(batch[0]) < 2:
+    others = batch[1:-1]
+    if not isinstance(batch[0], Tensor) or batch[0].dtype.kind != "f" or batch[0].ndim < 2 or len(batch[0]) < 2:
+        return False
+    if not all(isinstance(each, Whole) for each in others):
         return False
     x = batch[0].detach()
     with no_grad(), drawing(one.seed):
-        a, b, between = (other.predict((each, None)) for each in (x, x.flip(0), (x + x.flip(0)) / 2))
+        a, b, between = (other.predict((each, *others, None)) for each in (x, x.flip(0), (x + x.flip(0)) / 2))
     if not all(isinstance(each, Tensor) for each in (a, b, between)):
         return False
     return bool(np.allclose(((a + b) / 2).numpy(), between.numpy(), rtol=1e-3, atol=1e-4 * float(a.abs().max())))
@@ -211,28 +218,6 @@ def _equal_rows(one: Patient) -> tuple[Any, int]:
         int(np.sum(groups == each)) for each in np.unique(groups) if len(np.unique(wanted[groups == each], axis=0)) > 1
     )
     return groups, differing
-
-
-def best_of(one: Patient, outputs: Tensor, groups: Any) -> float:
-    """The least loss of outputs that are the same for all rows of a group; infinite where it cannot be found."""
-    start = outputs.detach().numpy()
-    means = np.stack([start[groups == each].mean(0) for each in range(int(groups.max()) + 1)])
-    return min(_fitted(one, means, groups, lr) for lr in (0.2, 0.1 * float(np.std(start)) or 0.01))
-
-
-def _fitted(one: Patient, means: Any, groups: Any, lr: float) -> float:
-    free, index, best = fn.tensor(means, requires_grad=True), fn.tensor(groups), math.inf
-    rule = Adam([free], lr=lr)
-    try:
-        for _ in range(200):
-            loss = one.loss(free[index], one.batches[0][-1])
-            rule.zero_grad()
-            loss.backward()
-            rule.step()
-            best = min(best, loss.item())
-    except FAILURES:
-        return math.inf
-    return best
 
 
 def first_constant(probe: Probe, layers: list[Layer]) -> Place | None:

@@ -9,7 +9,7 @@ import numpy as np
 from ... import functions as fn
 from ...tensor import Tensor
 from ..layers import layers_of
-from ..probe import FLAT, Probe, Site
+from ..probe import FLAT, Probe, Site, norm
 from ..rectifiers import squashed
 from .asking import heard, loss_of
 
@@ -28,7 +28,7 @@ def flattened(probe: Probe, told: bool) -> tuple[Site | None, Any]:
         if told and behind:  # it makes the predictions, and is sure of what is so
             continue
         slopes = squashed(probe.tape, site) if site.place.module or behind else None
-        if slopes is None and not behind:
+        if slopes is None and (not behind or _stops(probe, site)):
             slopes = _shared(site)
         if slopes is None or slopes.size < 8:
             continue
@@ -45,6 +45,12 @@ def is_told(probe: Probe) -> bool:
         return False
     same = fn.zeros_like(predictions) + predictions.mean(0, keepdim=True)
     return loss_of(one, predictions, targets) < TOLD * loss_of(one, same, targets)
+
+
+def _stops(probe: Probe, site: Site) -> bool:
+    """Whether next to nothing of the gradient that arrives is sent on: a loss that takes the logarithm sends it all."""
+    sent = probe.sent_by(site)
+    return sent is not None and site.gradient is not None and norm(sent) < FLAT * norm(site.gradient)
 
 
 def _shared(site: Site) -> Any:

@@ -25,6 +25,8 @@ WELL, SOME, HARDLY = 0.5, 0.3, 0.1
 """A loss that falls by the first share learns well, by the second something, by less than the third next to nothing."""
 IN_TIME = 1e-5
 """What share of the gradient has to be lost on its way through time: gates let little through at their start."""
+NEARLY = 3e-3
+"""A share that is lost somewhere on the way; told only of a net that hardly learns, and does if it is mended."""
 NEARLY_ALL = 0.9
 """A share of flat entries that is told though the loss falls."""
 RATES, FURTHER = (10.0, 100.0), 0.7
@@ -50,7 +52,7 @@ def saturated(probe: Probe) -> Iterator[Suspicion]:
         site.place,
         {"share of flat entries": flat, "mean slope": float(slopes.mean())},
         f"what {site.name} is given is so large that its slope, a factor of every gradient before it, is nearly 0",
-        (*_smaller(probe), fitted_start(), rectified(probe), zero_biases(), fresh_start()),
+        (*_smaller(probe), fitted_start(), fresh_start(), rectified(probe), zero_biases()),
         weight=NOTE if falls else FAULT,
         sure=not told and (not falls or flat > NEARLY_ALL),
     )
@@ -91,8 +93,13 @@ def _flow(probe: Probe, kind: str, bad: Callable[[float], bool]) -> Iterator[Sus
         return
     by_time = kind == "vanishing" and _reused(probe, links)
     product = lowest(links) if by_time else highest(links) if kind == "exploding" else float(np.prod(factors))
-    if not bad(product) or (by_time and (product > IN_TIME or fell(probe) > SOME)):
+    nearly = kind == "vanishing" and not by_time and not bad(product)
+    if nearly:
+        product = lowest(links)
+    if not (product < NEARLY if nearly else bad(product)) or ((by_time or nearly) and fell(probe) > SOME):
         return  # the way through time need not be gone to its end
+    if by_time and product > IN_TIME:
+        return
     sign = 1 if kind == "exploding" else -1
     worst, first, mean, times = _worst(probe, links, sign)
     if first is None:
@@ -111,7 +118,7 @@ def _flow(probe: Probe, kind: str, bad: Callable[[float], bool]) -> Iterator[Sus
         },
         f"the chain rule multiplies a factor for each operation: {worst} has {mean:.3g} on average, {times} times",
         (*able, *flows, *((clipping(),) if kind == "exploding" else ())),
-        sure=not by_time or (fell(probe) < HARDLY and not _rate_helps(probe)),
+        sure=not nearly and (not by_time or (fell(probe) < HARDLY and not _rate_helps(probe))),
     )
 
 

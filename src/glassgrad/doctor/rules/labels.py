@@ -217,7 +217,9 @@ def _beyond(probe: Probe, patient: Patient, predictions: Tensor, targets: Tensor
     if values.dtype.kind not in "fiu" or not np.all(np.isfinite(values)) or targets.numel() != predictions.numel():
         return
     low, high = float(values.min()), float(values.max())
-    if (low >= -1e-6 and high <= 1 + 1e-6) or low == high or takes(patient, predictions, targets) == "":
+    if (low >= -1e-6 and high <= 1 + 1e-6) or low == high:
+        return
+    if takes(patient, predictions, targets) == "" and not _logistic(probe, predictions, targets):
         return
     distinct = np.unique(values)
     base = low if low < 0 or len(distinct) == 2 else 0.0
@@ -241,6 +243,21 @@ def _beyond(probe: Probe, patient: Patient, predictions: Tensor, targets: Tensor
         "below 0 without end",
         (Remedy(text, lambda p: changed(p, scale), error, "the loss against targets from 0 to 1"),),
     )
+
+
+def _logistic(probe: Probe, predictions: Tensor, targets: Tensor) -> bool:
+    """Whether a term of the loss is softplus(y) - t y, or softplus(-y) + (1 - t) y, which is the same: the cross
+    entropy of yes or no, of logits, beside others."""
+    p, t, softened, times = predictions.numpy().ravel(), targets.numpy().ravel(), False, False
+    for site in probe.sites:
+        given = [probe.tape.value(each).ravel() for each in probe.tape.inputs(site.node)]
+        sizes = [each for each in given if each.size == p.size]
+        if not any(np.array_equal(each, p) or np.array_equal(each, -p) for each in sizes):
+            continue
+        soft = [np.logaddexp(0, sign * p) for sign in (1, -1)]
+        softened |= len(given) == 1 and any(np.allclose(site.value.ravel(), y, rtol=1e-4, atol=1e-6) for y in soft)
+        times |= len(sizes) == 2 and any(np.array_equal(each, y) for each in sizes for y in (t, 1 - t))
+    return softened and times
 
 
 def _none(patient: Patient) -> Iterator[Suspicion]:

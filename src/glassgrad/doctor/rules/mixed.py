@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,22 +11,31 @@ import numpy as np
 from ... import functions as fn
 from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place
+from ...optim import Adam
 from ...tensor import Tensor
+from ..courses import LOOKED_AT
 from ..dependence import TIMES, chances
+from ..free import best_of
 from ..patient import Batch, Ending, Patient, answered, answers, drawing
 from ..probe import FAILURES, Probe
 from ..rule import Remedy, Suspicion, rule
 from ..trends import fell, fell_in_loop
 from ..whole import Whole
+from .asking import said
 from .labels import changed
 
-ENOUGH = 200
-"""With fewer rows a test finds nothing in many healthy data either."""
+ENOUGH, FEWER, DOUBT = 200, 80, 0.05
+"""With fewer rows a test finds nothing in many healthy data either; and fewer still, where all tests have to say so
+clearly, with a p above the last."""
 CHANCE, LEAST = 0.02, 1 / (1 + TIMES)
 """A p above this may be chance, and the least that there is."""
 LONG, LITTLE, BY_HEART = 60, 0.1, 0.3
 """A training of so many steps whose loss falls by no more than this share learns nothing; one that falls by that share
 on the same batches again and again learns them by heart."""
+NO_BETTER = 0.96
+"""A loss above this share of that of one answer for all rows is no better."""
+ADAM, BY_ADAM, HALF = 3e-3, 150, 0.5
+"""A rate that suits most nets, so many steps of it, and the share of the loss that is left of what is learned then."""
 AGAIN, AS_OFTEN = 30, 0.7
 """So many rows have to come twice, and to differ in their label so often against chance."""
 
@@ -37,39 +47,42 @@ def shuffled(probe: Probe) -> Iterator[Suspicion]:
     if found is None:
         yield from _by_unseen_batches(probe)
         return
-    x, t, batches = found
-    flat = np.ascontiguousarray(x.reshape(len(x), -1))
-    _, first, which = np.unique(flat, axis=0, return_index=True, return_inverse=True)
-    first = np.sort(first)  # in the order in which they came
-    again = _contradicted(t, which.ravel())
+    which, first = found.kinds
+    again = _contradicted(found.targets, which)
     if again is not None and len(first) >= 16:
-        yield _said(len(x), {"rows that come again": again[0], "share of them with another label": again[1]}, FAULT)
+        evidence = {"rows that come again": again[0], "share of them with another label": again[1]}
+        yield _said(len(which), evidence, FAULT)
         return
-    if len(first) < ENOUGH or np.ptp(t) == 0:
+    small = len(first) < ENOUGH
+    if len(first) < (FEWER if found.counted_out else ENOUGH) or np.ptp(found.targets) == 0:
         return
     evidence = {}
-    for name, p in chances(x[first], t[first]):
-        if p <= LEAST:
-            return
-        evidence[f"p of {name}"] = p
-    seen = _held_out(probe, x[first], t[first])
-    if seen is None or seen <= CHANCE:
+    for number, x in enumerate(found.inputs):
+        for name, p in chances(x[first], found.targets[first]):
+            if p <= (DOUBT if small else LEAST):
+                return
+            evidence[f"p of {name}" + f", input {number + 1}" * (len(found.inputs) > 1)] = p
+    seen = _held_out(probe, found, first)
+    if seen is None or seen <= (DOUBT if small else CHANCE):
         return
     evidence["p of the net on rows that it has not seen"] = seen
-    several = probe.patient.loop is not None or len(set(batches[first])) > 1
-    yield _said(len(first), evidence, FAULT if several else NOTE, *_rolled(x, t, batches))
+    several = probe.patient.loop is not None or len(set(found.batches[first])) > 1
+    yield _said(len(first), evidence, FAULT if several else NOTE, *_rolled(found))
 
 
 def _by_unseen_batches(probe: Probe) -> Iterator[Suspicion]:
-    """The same where inputs are of another kind: the user's training learns nothing, though the net learns the first
-    batches by heart, and of batches that it has not seen it says nothing better than chance."""
+    """The same where inputs are of another kind: the user's training learns nothing, though the net learns batches by
+    heart, and of batches that it has not seen it says nothing better than chance."""
     patient, own = probe.patient, fell_in_loop(probe)
     loop = patient.loop
     targets = [answers(batch[-1]) for batch in patient.batches]
     known = all(isinstance(t, Tensor) and t.ndim and len(t) > 1 for t in targets)
-    if loop is None or len(loop.losses) < LONG or not own < LITTLE or not known or len(targets) < 4:
+    weighed = any(isinstance(batch[-1], Ending) and batch[-1].weighed for batch in patient.batches)
+    if loop is None or len(loop.losses) < LONG or not known or weighed or len(targets) < 4:
         return
-    if sum(map(len, targets)) < ENOUGH or fell(probe) < BY_HEART:
+    if sum(t.numel() for t in targets) < ENOUGH or not (own < LITTLE or _no_better_than_one(probe)):
+        return
+    if fell(probe) < BY_HEART and not _learns_one_batch(patient):
         return
     half = len(targets) // 2
     seen = _better_than_chance(probe, list(patient.batches[:half]), list(patient.batches[half:]))
@@ -81,28 +94,74 @@ def _by_unseen_batches(probe: Probe) -> Iterator[Suspicion]:
     )  # fmt: skip
 
 
-def rows(patient: Patient) -> tuple[Any, Any, Any] | None:
-    """All inputs, their targets as columns, and the batches that they are in; None where an example is more than one
-    row of one tensor, or has several labels."""
+def _no_better_than_one(probe: Probe) -> bool:
+    """Whether the user's training ends where one answer for all rows would be."""
+    assert probe.patient.loop is not None
+    losses = probe.patient.loop.losses
+    end = float(np.mean(losses[-len(losses) // 5 :]))
+    constant = []
+    for batch in probe.patient.batches[:LOOKED_AT]:
+        one = replace(probe.patient.copy(), batches=[batch])
+        outputs = said(one)[0]
+        if not isinstance(outputs, Tensor) or not outputs.ndim or outputs.dtype.kind != "f":
+            return False
+        constant.append(best_of(one, outputs, np.zeros(len(outputs), int)))
+    return end > NO_BETTER * float(np.mean(constant))
+
+
+def _learns_one_batch(patient: Patient) -> bool:
+    """Whether the net learns a single batch by heart, at a rate that suits it."""
+    one = replace(patient.copy(), batches=[patient.batches[0]], rates=())
+    one.optimizer = Adam(one.parameters, lr=ADAM)
+    losses = one.train(BY_ADAM)
+    return losses[-1] < HALF * losses[0]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All examples of all batches."""
+
+    inputs: list[Any]
+    targets: Any
+    """A row of numbers for each."""
+    batches: Any
+    """The batch that each is in."""
+
+    @property
+    def kinds(self) -> tuple[Any, Any]:
+        """The number of each row among all that differ, and where each of these comes first, in their order."""
+        each = [np.ascontiguousarray(x.reshape(len(x), -1)) for x in self.inputs]
+        numbers = np.stack([np.unique(x, axis=0, return_inverse=True)[1].ravel() for x in each], 1)
+        _, first, which = np.unique(numbers, axis=0, return_index=True, return_inverse=True)
+        return which.ravel(), np.sort(first)
+
+    @property
+    def counted_out(self) -> bool:
+        """Whether inputs are measured numbers, of which not all there are are given."""
+        return any(x.dtype.kind == "f" and len(np.unique(x)) > len(x) for x in self.inputs)
+
+
+def rows(patient: Patient) -> Rows | None:
+    """All inputs, their targets as columns, and the batches that they are in; None where an example is no row of each
+    tensor."""
     xs, ts = [], []
     for batch in patient.batches:
-        x, t = batch[0], answers(batch[-1])
-        if any(not isinstance(each, Whole) for each in batch[1:-1]):
-            return None
-        if not isinstance(x, Tensor) or not isinstance(t, Tensor):
+        t, given = answers(batch[-1]), [each for each in batch[:-1] if not isinstance(each, Whole)]
+        if any(not isinstance(each, Tensor) for each in (*given, t)) or getattr(batch, "named", None):
             return None
         if isinstance(batch[-1], Ending) and batch[-1].weighed:  # actions and their advantages are no labels
             return None
-        several = t.numel() != len(t) and (t.ndim > 2 or t.dtype.kind != "f")
-        if x.ndim < 2 or not t.ndim or len(x) != len(t) or several:
+        if not t.ndim or not given or given[0].ndim < 1 or any(not x.ndim or len(x) != len(t) for x in given):
             return None
-        xs.append(x.detach().numpy())
+        xs.append([x.detach().numpy().reshape(len(x), -1) if x.ndim < 2 else x.detach().numpy() for x in given])
         ts.append(t.detach().numpy().reshape(len(t), -1))
-    if len({x.shape[1:] for x in xs}) != 1 or len({t.shape[1:] for t in ts}) != 1:
+    if len({tuple(x.shape[1:] for x in each) for each in xs}) != 1 or len({t.shape[1:] for t in ts}) != 1:
         return None
-    x, t = np.concatenate(xs), np.concatenate(ts)
-    finite = all(each.dtype.kind != "f" or bool(np.all(np.isfinite(each))) for each in (x, t))
-    return (x, t, np.repeat(np.arange(len(xs)), [len(each) for each in xs])) if finite else None
+    inputs, t = [np.concatenate(each) for each in zip(*xs, strict=True)], np.concatenate(ts)
+    if len(inputs) == 1 and inputs[0].shape[1:] == (1,):
+        return None
+    finite = all(each.dtype.kind != "f" or bool(np.all(np.isfinite(each))) for each in (*inputs, t))
+    return Rows(inputs, t, np.repeat(np.arange(len(xs)), [len(each) for each in ts])) if finite else None
 
 
 def _said(count: int, evidence: dict[str, float], weight: str, *better: Remedy) -> Suspicion:
@@ -136,9 +195,9 @@ def _contradicted(t: Any, which: Any) -> tuple[float, float] | None:
     return (float(count), differ) if chance and differ >= AS_OFTEN * chance else None
 
 
-def _held_out(probe: Probe, x: Any, t: Any) -> float | None:
+def _held_out(probe: Probe, found: Rows, first: Any) -> float | None:
     """The p of predictions for rows that the net has not seen in training: how often other labels fit them as well."""
-    return _better_than_chance(probe, *_halves(probe.patient, x, t))
+    return _better_than_chance(probe, *_halves(probe.patient, found, first))
 
 
 def _better_than_chance(probe: Probe, learned: list[Any], unseen: list[Any]) -> float | None:
@@ -163,28 +222,29 @@ def _mixed(targets: Any, random: Any) -> Any:
     return answered(targets, known[fn.tensor(random.permutation(len(known)))])
 
 
-def _halves(patient: Patient, x: Any, t: Any) -> tuple[list[Any], list[Any]]:
-    """Batches of one half of the rows, to train with, and of the other half."""
-    first, half = patient.batches[0], len(x) // 2
-    shape, size = answers(first[-1]).shape[1:], min(len(first[0]), half)
+def _halves(patient: Patient, found: Rows, chosen: Any) -> tuple[list[Any], list[Any]]:
+    """Batches of one half of these rows, to train with, and of the other half."""
+    old, half = patient.batches[0], len(chosen) // 2
+    size = min(len(answers(old[-1])), half)
+
+    def batch(at: Any) -> Batch:
+        shapes = iter(tuple(each.shape[1:]) for each in old[:-1] if isinstance(each, Tensor))
+        given = iter(fn.tensor(x[at].reshape(len(at), *next(shapes))) for x in found.inputs)
+        parts = [next(given) if isinstance(each, Tensor) else each for each in old[:-1]]
+        new = found.targets[at].reshape(len(at), *answers(old[-1]).shape[1:])
+        return Batch.like(old, (*parts, answered(old[-1], fn.tensor(new))))
 
     def batches(begin: int, end: int) -> list[Any]:
-        cuts = [slice(at, at + size) for at in range(begin, end - size + 1, size)]
-        return [
-            Batch.like(
-                first, (fn.tensor(x[c]), *first[1:-1], answered(first[-1], fn.tensor(t[c].reshape(size, *shape))))
-            )
-            for c in cuts
-        ]
+        return [batch(chosen[at : at + size]) for at in range(begin, end - size + 1, size)]
 
-    return batches(0, half), batches(half, len(x))
+    return batches(0, half), batches(half, len(chosen))
 
 
-def _rolled(x: Any, t: Any, batches: Any) -> tuple[Remedy, ...]:
+def _rolled(found: Rows) -> tuple[Remedy, ...]:
     """Labels that belong to the row before or after."""
     for shift in (1, -1):
-        rolled = np.concatenate([np.roll(t[batches == n], shift, 0) for n in np.unique(batches)])
-        name, p = next(chances(x, rolled))
+        parts = [np.roll(found.targets[found.batches == n], shift, 0) for n in np.unique(found.batches)]
+        name, p = next(chances(found.inputs[0], np.concatenate(parts)))
         if name and p <= LEAST:
 
             def roll(patient: Patient, shift: int = shift) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 
 from ...dispatch import STATE
 from ...engine.trace import flatten
+from ...explain.tape import Tape, record
 from ...findings import FAULT, NOTE, Place, count
+from ...graph import Node
 from ...nn import Module
 from ..courses import over_batches
 from ..loop import Loop, Seen
-from ..patient import Patient
+from ..patient import Patient, drawing
 from ..probe import Probe, rms
 from ..rule import Remedy, Suspicion, rule
 from .asking import said
@@ -53,6 +55,7 @@ def asked(probe: Probe) -> Iterator[Suspicion]:
     }  # one: a first look
     wrong = [name for name in asked if _acts(probe, name)]
     if not wrong:
+        yield from _drops_always(probe, loop)
         return
     seen = asked[wrong[0]]
     meant = loop.evaluated and all(asked[name].first > loop.backwards and asked[name].times > 1 for name in wrong)
@@ -79,6 +82,35 @@ def asked(probe: Probe) -> Iterator[Suspicion]:
         weight=NOTE if meant else FAULT,  # draws of an answer that has been asked for in evaluation mode, too
         also=tuple(Place(module=name, line=asked[name].place.line) for name in wrong[1:]),
     )
+
+
+def _drops_always(probe: Probe, loop: Loop) -> Iterator[Suspicion]:
+    """Numbers that are dropped at random in evaluation mode, too: by a function that is not told of the mode."""
+    if not loop.evaluated and not loop.training:
+        return
+    one = probe.patient.copy()
+    one.model.eval()
+    with drawing(one.seed), record() as tape:
+        one.predict(one.batches[0])
+    drawn = {node for node in tape.records if _is_drawn(tape, node)}
+    masks = {node for node in tape.records if node.dtype.kind == "b" and drawn & set(tape.inputs(node))}
+    for node, held in tape.records.items():
+        if node.op is None or not masks & set(held.inputs):
+            continue
+        dropped = float(np.mean(next(tape.value(each) for each in held.inputs if each in masks)))
+        yield Suspicion(
+            f"{node.op.name} drops {dropped:.0%} of its numbers at random in evaluation mode, too",
+            Place(node.op.name, held.path, node.where),
+            {"share that is dropped": dropped},
+            "a function knows nothing of model.eval(): give it the mode, dropout(x, p, training=self.training), or use "
+            "nn.Dropout",
+        )
+        return
+
+
+def _is_drawn(tape: Tape, node: Node) -> bool:
+    """Whether an operation draws random numbers."""
+    return not tape.is_leaf(node) and node.op is not None and node.op.kind == "random"
 
 
 def differs(probe: Probe, *names: str) -> bool:

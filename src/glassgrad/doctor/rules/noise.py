@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place
 from ...tensor import Tensor
 from ..courses import over_batches
 from ..noise import Noise, gathered, measured, merged, rows_of
-from ..patient import Patient
+from ..patient import Patient, drawing
 from ..probe import FAILURES, Probe
 from ..ranges import rate_of
 from ..remedies import rate
@@ -55,6 +56,16 @@ def _own_end(probe: Probe, rows: int) -> float:
     return float(np.mean(losses[-len(losses) // 3 :]))
 
 
+def _takes(patient: Patient, batch: Any) -> bool:
+    """Whether a loss can be computed of so many rows: a recorded one knows those of its own batch."""
+    one = patient.copy()
+    try:
+        with no_grad(), drawing(one.seed):
+            return math.isfinite(one.value(batch).item())
+    except FAILURES:
+        return False
+
+
 @rule("gradient noise", explains=("too high a rate", "oscillating loss"))
 def noisy(probe: Probe) -> Iterator[Suspicion]:
     """Batches that are small against the noise scale, of a training that larger ones bring much further."""
@@ -73,11 +84,12 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
     if rows > FEW and (end < BETTER * probe.start.mean or not stalled(probe)):
         return
 
-    together = count if known else TOGETHER
+    whole = known and _takes(patient, merged(patient.batches))
+    together = count if whole else TOGETHER
 
     def merge(other: Patient) -> None:
         parts = [other.batches[at : at + TOGETHER] for at in range(0, count, TOGETHER)]
-        other.batches = [merged(other.batches)] if known else [gathered(each) for each in parts]
+        other.batches = [merged(other.batches)] if whole else [gathered(each) for each in parts]
 
     larger = Remedy(
         f"larger batches: {rows * together} rows instead of {rows}", merge, over_batches, "the mean loss of all"

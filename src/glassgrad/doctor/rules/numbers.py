@@ -17,6 +17,7 @@ from ..remedies import fitted_start, rate
 from ..rule import Suspicion, rule
 from ..tiny import lost_rows, pale
 from ..trouble import GIVEN, MASKED, OVERFLOW, UNDEFINED, UNDERFLOW, Trouble
+from .flatness import flattened
 
 FOLLOWS = (
     "exploding gradients", "vanishing gradients", "saturated activations", "dead rectifiers", "too high a rate",
@@ -63,7 +64,7 @@ def _silent(probe: Probe) -> Iterator[Suspicion]:
             "less, and a slope that is a multiple of it is 0, too: compute in logarithms, or scale what goes in",
             (scaled_inputs(), fitted_start()),
         )
-    elif faint is not None:
+    elif faint is not None and flattened(probe, False)[0] is None:
         yield Suspicion(
             f"half of all gradients are below {faint.median:.2g}: their squares are lost",
             faint.place,

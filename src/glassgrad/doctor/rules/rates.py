@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from inspect import signature
 
 import numpy as np
 
@@ -107,7 +108,12 @@ def _far_lower(probe: Probe, factor: float, end: float, share: float = FURTHER) 
 def too_low(probe: Probe) -> Iterator[Suspicion]:
     """The loss hardly falls, the updates are small, and it falls far at a rate that is much higher."""
     losses, start = probe.losses, probe.start
-    if not all(map(math.isfinite, losses)) or _begins_low(probe):
+    if not all(map(math.isfinite, losses)):
+        return
+    if _moves_nothing(probe):
+        yield _nothing(probe)
+        return
+    if _begins_low(probe):
         return
     moved = [share for share in probe.strides.values() if 0 < share < math.inf]
     way = float(np.median(moved)) * probe.steps if moved else math.inf
@@ -145,6 +151,41 @@ def too_low(probe: Probe) -> Iterator[Suspicion]:
         other_rates(probe, tries, "higher"),
         weight=FAULT if hardly else NOTE,
         sure=False,
+    )
+
+
+def _moves_nothing(probe: Probe) -> bool:
+    """Whether the steps change no weight though there are gradients."""
+    patient = probe.patient
+    given = any(w.gradient is not None and np.any(w.gradient) for w in probe.weights)
+    loop = patient.loop
+    own = loop is not None and loop.moves
+    return given and bool(probe.strides) and not any(probe.strides.values()) and not (patient.still or own)
+
+
+def _nothing(probe: Probe) -> Suspicion:
+    patient = probe.patient
+    current = float(patient.optimizer.param_groups[0].get("lr", 0.0))
+    meant = float(patient.optimizer.param_groups[0].get("initial_lr", 0.0))
+    usual = signature(type(patient.optimizer)).parameters.get("lr")
+    default = float(usual.default) if usual is not None and isinstance(usual.default, int | float) else 1e-3
+
+    def put(lr: float) -> Remedy:
+        def apply(other: Patient) -> None:
+            other.rates = ()
+            for group in other.optimizer.param_groups:
+                group["lr"] = lr
+
+        return Remedy(f"a rate of {lr:.2g} instead of {current:.2g}", apply)
+
+    return Suspicion(
+        "no step changes any weight",
+        Place(),
+        {"rate": current, "rate that the optimizer was made with": meant or current},
+        "the rate is 0 in every step: the schedule never lets it come up"
+        if not current
+        else "what a step adds is less than the last digit of a weight",
+        tuple(put(lr) for lr in dict.fromkeys((meant, default, 10 * default)) if lr > current),
     )
 
 

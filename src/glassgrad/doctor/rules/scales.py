@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from ...findings import Place
 from ..courses import standing
-from ..layers import judged, layers_of, rescaled, told, wide_in
+from ..layers import Layer, grown, judged, layers_of, rescaled, told, wide_in
 from ..patient import Patient
-from ..probe import Probe, rms
+from ..probe import Probe, Weight, rms
 from ..remedies import fitted_start, fresh_start
 from ..rule import Suspicion, rule
 from .flatness import flattened, is_told
@@ -17,6 +17,8 @@ from .flatness import flattened, is_told
 ABOVE, FAR_ABOVE = 2.0, 5.0
 """A loss that begins at so many times what it is with weights of a usual size is the doing of these weights; of weights
 that are not too large one by one it takes more."""
+TABLE, FEW = 8.0, 16
+"""A size that no table of numbers begins with: those of `nn.Embedding` have 1. Of fewer numbers a size is chance."""
 FOLLOWS = (
     "flat place", "too low a rate", "too high a rate", "oscillating loss", "diverging loss", "gradient noise",
     "weights that barely move", "weights that move wildly", "no overfitting of one batch",
@@ -35,6 +37,9 @@ def too_large(probe: Probe) -> Iterator[Suspicion]:
         high = math.isfinite(usual) and not start < ABOVE * abs(usual)
         if not high and not _flat_by(probe, treated):
             return
+    elif tables := _large_tables(probe, layers):
+        yield _of_tables(tables)
+        return
     else:
         remedy = fresh_start()
         treated = remedy.treated(probe.patient)
@@ -54,6 +59,27 @@ def too_large(probe: Probe) -> Iterator[Suspicion]:
         judged(remedy, fresh_start(), fitted_start()),
         sure=not math.isfinite(start),
         also=tuple(each.place for each in wide[1:]),
+    )
+
+
+def _large_tables(probe: Probe, layers: list[Layer]) -> list[Weight]:
+    """Parameters that are looked up or added, such as embeddings, far larger than the numbers beside them."""
+    inside = {each.name for each in layers}
+    tables = [w for w in probe.weights if w.before.ndim > 1 and w.before.size >= FEW and w.name not in inside]
+    return [w for w in tables if rms(w.before) > TABLE and w.gradient is not None]
+
+
+def _of_tables(tables: list[Weight]) -> Suspicion:
+    size = rms(tables[0].before)
+    return Suspicion(
+        f"{tables[0].name} begins with numbers of the size {size:.3g}",
+        tables[0].place,
+        {"size of its numbers": size, "tables that are as large": float(len(tables))},
+        "what is added to it, or normed with it, hardly counts beside it: a step of the usual size changes next to "
+        "nothing",
+        judged(fresh_start(), grown(tables, 1.0), grown(tables, 0.1)),
+        sure=False,
+        also=tuple(each.place for each in tables[1:]),
     )
 
 

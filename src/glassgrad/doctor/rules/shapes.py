@@ -14,6 +14,7 @@ from ...engine.trace import flatten
 from ...explain.tape import Tape
 from ...findings import FAULT, NOTE, Place
 from ...graph import Node
+from ...spec import numel
 from ...tensor import Tensor
 from ..patient import Ending, Patient, answers
 from ..probe import Probe, Site
@@ -187,12 +188,11 @@ def _adds(probe: Probe, predictions: Tensor) -> bool:
     number when all is done."""
     rows, tape = len(predictions), probe.tape
     after = {site.node: site for site in afterwards(probe, predictions.numpy())}
-    sums = [s for s in after.values() if not s.node.shape and s.gradient is not None and _over_rows(tape, s.node, rows)]
-    if not sums:
-        return False
+    one = [s for s in after.values() if numel(s.node.shape) == 1 and s.gradient is not None]
+    sums = [s for s in one if _over_rows(tape, s.node, rows)]
     if not sums:
         return _added_one_by_one(tape, rows)
-    whole = max(sums, key=lambda site: abs(float(site.value * site.gradient)))  # a penalty may be another sum
+    whole = max(sums, key=lambda site: abs(float((site.value * site.gradient).sum())))  # a penalty may be another sum
     node, total, divided = whole.node, 1.0, False
     while node is not tape.loss:
         users = [user for user, _ in tape.consumers().get(node, []) if user in after]
@@ -220,6 +220,10 @@ def _added_one_by_one(tape: Tape, rows: int) -> bool:
 
 def _over_rows(tape: Tape, node: Node, rows: int) -> bool:
     """Whether a node adds up an axis of rows."""
+    if (
+        node.op is not None and node.op.kind == "linalg" and numel(node.shape) == 1
+    ):  # the product of a vector with itself
+        return all(numel(each.shape) % rows == 0 for each in tape.inputs(node))
     if node.op is None or node.op.kind != "reduce":
         return False
     before = tape.inputs(node)[0].shape

@@ -22,6 +22,8 @@ BEHIND, AHEAD, GIVEN = 1000.0, 100.0, 10.0
 rate differs as much: that was meant, though perhaps not so far."""
 LEARNED = 0.7
 """Of a loss that has fallen by more than this share it is not asked what a schedule does."""
+HALF, MUCH = 0.5, 0.9
+"""A loss that falls by more than the first share goes well; by more than the second though a rate was given apart."""
 BARELY, WILDLY = 2e-5, 0.2
 """Strides, as shares of the weights, below and above which a layer barely or wildly moves."""
 
@@ -69,7 +71,7 @@ def _by_schedule(probe: Probe) -> Iterator[Suspicion]:
     seen = [lr * factor for factor in patient.rates]
     highest = max(*seen, float(group.get("initial_lr", 0.0)))
     usual = float(np.median(seen))
-    if usual > highest / 100 or fell(probe) > LEARNED:
+    if usual > highest / 100 or (usual > highest / 500 and fell(probe) > LEARNED):
         return
 
     def keep(other: Patient) -> None:
@@ -153,7 +155,7 @@ def wildly(probe: Probe) -> Iterator[Suspicion]:
     ]  # fmt: skip
     if not wild or not usual:
         return
-    if not restless(probe) and fell(probe) > 0.5:
+    if not restless(probe) and fell(probe) > (MUCH if all(_given(probe, name) for name in wild) else HALF):
         return
     worst = max(wild, key=lambda name: first[name])
     found = _apart(probe, worst, first[worst], usual, {n: usual / first[n] for n in wild}, (1.0, 0.1))

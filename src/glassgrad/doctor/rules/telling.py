@@ -9,16 +9,18 @@ import numpy as np
 
 from ...findings import Place
 from ...tensor import Tensor
-from ..mending import inputs
+from ..mending import features
 from ..patient import Patient, answers
 from ..probe import Probe
 from ..rule import Suspicion, rule
-from .data import WIDEST
+from .data import WIDEST, which
 
 LEAST = 16
 """With fewer rows a column may tell the label by chance."""
 TOLD, OTHERS = 1e-3, 0.9
 """Which share of a column the label leaves open, at most, and which share it tells of most others, at most."""
+NEARLY, LITTLE = 0.02, 0.5
+"""The same of a single column that has some noise on it, where of every other one the label tells little."""
 FIT, APART = 2e-3, 100.0
 """Which share of a number a column leaves open, at most; and how much more other columns leave open of it."""
 
@@ -26,13 +28,17 @@ FIT, APART = 2e-3, 100.0
 @rule("leaking label", explains=("duplicate features",))
 def leak(probe: Probe) -> Iterator[Suspicion]:
     """Columns that are the label in another form: a number that goes with it, an entry that is the same for a class."""
-    x, t = _given(probe.patient)
+    for place, x in features(probe.patient).items():
+        yield from _leaks(*_given(probe.patient, x), place)
+
+
+def _leaks(x: Any, t: Any, place: int) -> Iterator[Suspicion]:
     if x is None or not 2 <= x.shape[1] <= WIDEST:
         return
     if t.size != len(x) or np.ptp(t) == 0 or not np.all(np.isfinite(t)):
         return
-    x, which = np.unique(np.concatenate([x, t.reshape(-1, 1)], 1).astype(np.float64), axis=0, return_index=True)
-    x, t = x[:, :-1], t.reshape(-1)[which]
+    x, kept = np.unique(np.concatenate([x, t.reshape(-1, 1)], 1).astype(np.float64), axis=0, return_index=True)
+    x, t = x[:, :-1], t.reshape(-1)[kept]
     if len(x) < LEAST:
         return
     kinds = np.unique(t)
@@ -46,17 +52,18 @@ def leak(probe: Probe) -> Iterator[Suspicion]:
         if len(told) == 1
         else f"{len(told)} columns of the inputs are the label in another form",
         Place(module="the inputs", entry=(column,)),
-        {"columns": float(len(told)), "first of them": float(column), "share that label and column tell": share},
+        {"columns": float(len(told)), "first of them": float(column), "share that label and column tell": share}
+        | which(place),
         "the net learns to read the answer off, and fails where it is not written there: leave these columns out",
         also=tuple(Place(module="the inputs", entry=(other,)) for other, _ in told[1:]),
     )
 
 
-def _given(patient: Patient) -> tuple[Any, Any]:
+def _given(patient: Patient, x: Any) -> tuple[Any, Any]:
     """The columns of a table, the pixels of images, or what sequences have at all their places alike, beside what they
     have at the first; and the targets."""
-    x, targets = inputs(patient), [answers(batch[-1]) for batch in patient.batches]
-    if x is None or not all(isinstance(t, Tensor) and t.ndim for t in targets):
+    targets = [answers(batch[-1]) for batch in patient.batches]
+    if not all(isinstance(t, Tensor) and t.ndim for t in targets):
         return None, None
     t = np.concatenate([t.detach().numpy().reshape(-1) for t in targets])
     if x.ndim == 4 and x.shape[1] > 1 and t.size == x.size // x.shape[1]:  # one for each pixel
@@ -75,12 +82,14 @@ def _by_class(x: Any, t: Any) -> list[tuple[int, float]]:
     moving = np.flatnonzero(whole > 1e-12 * max(float(np.abs(x).max()), 1e-300) ** 2)
     within = sum((t == kind).mean() * x[t == kind].var(0) for kind in np.unique(t))
     left = within[moving] / whole[moving]
-    if len(moving) < 2 or not np.any(left < TOLD):
+    some = left[left >= NEARLY]
+    most = NEARLY if len(moving) > 2 and len(some) == len(left) - 1 and 1 - some.min() < LITTLE else TOLD
+    if len(moving) < 2 or not np.any(left < most):
         return []
-    others = 1 - left[left >= TOLD]
+    others = 1 - left[left >= most]
     if not len(others) or np.median(others) > OTHERS:  # where all columns tell it, it is easy rather than leaked
         return []
-    return [(int(column), float(1 - share)) for column, share in zip(moving, left, strict=True) if share < TOLD]
+    return [(int(column), float(1 - share)) for column, share in zip(moving, left, strict=True) if share < most]
 
 
 def _by_number(x: Any, t: Any) -> list[tuple[int, float]]:

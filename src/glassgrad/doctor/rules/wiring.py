@@ -19,9 +19,11 @@ from ..patient import Patient, drawing
 from ..probe import Probe, Weight
 from ..rule import Remedy, Suspicion, rule
 from .asking import line_of
+from .flatness import flattened
 
 LEARNS = ("too low a rate", "no overfitting of one batch", "flat place")
 """What follows where parameters do not learn."""
+NEARLY_ALL = 0.9
 FURTHER, FEW = 1.5, 16
 """So much further from 0 than fresh weights are those that were trained, and fewer of them tell nothing."""
 
@@ -32,7 +34,9 @@ def outside(probe: Probe) -> Iterator[Suspicion]:
     held = {id(p) for p in probe.patient.parameters}
     loop = probe.patient.loop
     moving = {n for moment in loop.moments.values() for n, each in moment.items() if each.moved} if loop else set()
-    strays = strays_of(probe.patient.model)
+    probe.tape  # noqa: B018 - takes the step
+    used = {name for name, p in strays_of(probe.once.model).items() if p.grad is not None}
+    strays = {name: p for name, p in strays_of(probe.patient.model).items() if name in used}
     own = [*probe.patient.model.named_parameters(), *strays.items()]
     outside = [n for n, p in own if p.requires_grad and id(p) not in held]
     names = [name for name in outside if name not in moving]  # another optimizer may hold what moves
@@ -130,15 +134,15 @@ def _made_anew(probe: Probe) -> Suspicion:
         "the loss has no graph: no parameter gets a gradient",
         Place("", "", line_of(probe.patient, probe.error)),
         {"parameters": float(count)},
-        "it was made of a plain number, by .item(), .numpy() or tensor(...), which does not know where it comes from: "
-        "call backward() of the loss itself",
+        "it was made of plain or whole numbers, by .item(), .numpy(), tensor(...) or argmax, which do not know where "
+        "they come from, and requires_grad_() makes a new beginning: call backward() of the loss of the predictions",
     )
 
 
 @rule("zero gradient", explains=(*LEARNS, "saturated activations"))
 def zero(probe: Probe) -> Iterator[Suspicion]:
     """Parameters whose gradient is 0 in every entry, and the operation that made it so."""
-    if _given_nothing(probe):
+    if _given_nothing(probe) or _saturated(probe):
         return
     yield from _missing(probe, ("zero",), "has a gradient of zeros", "")
 
@@ -172,6 +176,12 @@ def frozen(probe: Probe) -> Iterator[Suspicion]:
         )
 
 
+def _saturated(probe: Probe) -> bool:
+    """Whether an activation that squashes is flat at all of its entries: that is what makes the zeros."""
+    site, slopes = flattened(probe, False)
+    return site is not None and bool(np.mean(slopes == 0) > NEARLY_ALL)
+
+
 def _given_nothing(probe: Probe) -> bool:
     """Whether the first layer is given nothing but zeros, of inputs that are others: it is they that get lost, and not
     the gradient."""
@@ -197,10 +207,14 @@ def _missing(probe: Probe, reasons: tuple[str, ...], said: str, weight: str) -> 
     found: list[tuple[Weight, Missing]] = []
     late = probe.patient if probe.failed else probe.late
     later = {name: p.detach().numpy() for name, p in late.model.named_parameters()}
+    decays = any(group.get("weight_decay") for group in late.optimizer.param_groups)
+    now = Probe(late).weights if decays and late is not probe.patient else []
+    learning = {each.name for each in now if each.gradient is not None and np.any(each.gradient)}
     for weighed in probe.weights:
         if not weighed.cell.requires_grad or (weighed.gradient is not None and np.any(weighed.gradient)):
             continue
-        if weighed.name in later and not np.array_equal(later[weighed.name], weighed.before):
+        moved = weighed.name in later and not np.array_equal(later[weighed.name], weighed.before)
+        if moved and (not decays or weighed.name in learning):
             continue  # it learns after the first step
         why = why_none(probe.tape, weighed.cell)
         if why.reason in reasons:
