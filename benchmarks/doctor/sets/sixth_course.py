@@ -80,7 +80,7 @@ BROKEN += [
     broken("flat place", "wear", after("self.regressor =", "nn.init.constant_(self.regressor[2].bias, -30.0)"), base=(BOUNDED,), also=("saturated activations",), ops=("sigmoid",), modules=("regressor",), **SIT),
     broken("flat place", "motifs", after("self.fc =", "nn.init.constant_(self.fc.bias, 9.0)"), base=(RAMP,), also=("zero gradient",), ops=("where", "maximum", "minimum", "lt", "gt", "ge", "le", "clamp"), modules=("fc",), **SIT),
     broken("flat place", "watts", after("self.gain =", "for p in [*self.project.parameters(), *self.level.parameters(), self.gain]:", "    nn.init.normal_(p, std=1e-3)"), base=GATED, also=("too small a start",), modules=("project", "level", "gain"), **SIT),
-    broken("gradient noise", "wear", swap("batch_size = 40", "batch_size = 1"), swap("for i in range(0, x_train.shape[0], batch_size)", "for i in range(0, 30, batch_size)"), **SIT),
+    broken("gradient noise", "wear", swap("batch_size = 40", "batch_size = 1"), swap("for i in range(0, x_train.shape[0], batch_size)", "for i in range(0, 15, batch_size)"), **SIT),
     broken("gradient noise", "watts", swap("batch: int = 32", "batch: int = 1"), **SIT),
     broken("gradient noise", "stories", swap("batch_size=12", "batch_size=1"), swap("gradient_accumulation_steps=2", "gradient_accumulation_steps=1"), **SIT),
     broken("gradient noise", "topics", swap('"batch_size": 50', '"batch_size": 2'), swap('"max_epochs": 12', '"max_epochs": 3'), **SIT),
