@@ -156,17 +156,24 @@ def said(made: Diagnosis, fault: str, suspicion: Suspicion, probe: Probe) -> boo
 
 
 def _best(fault: str, suspicion: Suspicion, probe: Probe) -> tuple[Remedy | None, Proof | None]:
-    """The first remedy that helps and leaves nothing of the fault, or else the first one that helps; with its proof."""
+    """The first remedy that helps and leaves nothing of the fault, nor of what follows from it, or else the first one
+    that helps; with its proof."""
     helping, last = list[tuple[Remedy, Proof]](), None
     for each in suspicion.remedies:
         last = tried(probe, each)
         if not last.holds:
             continue
-        treated = replace(each.treated(probe.patient), loop=None)
-        if len(suspicion.remedies) == 1 or not _looked(RULES[fault], Probe(treated, probe.steps)):
+        if len(suspicion.remedies) == 1 or not _left(fault, replace(each.treated(probe.patient), loop=None), probe):
             return each, last
         helping.append((each, last))
     return helping[0] if helping else (None, last)
+
+
+def _left(fault: str, treated: Patient, probe: Probe) -> bool:
+    """Whether the fault is still there, or something that follows from it."""
+    after = Probe(treated, probe.steps)
+    names = [each for each in RULES if each == fault or each in RULES[fault].explains]
+    return any(_looked(RULES[each], after) for each in sorted(names, key=lambda each: each != fault))
 
 
 def _looked(rule: Rule, probe: Probe) -> list[Suspicion]:

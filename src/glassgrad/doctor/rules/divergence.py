@@ -15,6 +15,7 @@ from ...tensor import Tensor
 from ..courses import level
 from ..patient import Patient, drawing
 from ..probe import FAILURES, Probe, norm
+from ..remedies import both, rate
 from ..rule import Remedy, Suspicion, rule
 from ..trends import RISES, SWINGS, swings
 
@@ -164,6 +165,8 @@ def oscillating(probe: Probe) -> Iterator[Suspicion]:
     if heaviest <= HEAVY:
         return
 
+    end = level(probe.losses, len(probe.patient.batches))
+
     def lighten(patient: Patient) -> None:
         for group in patient.optimizer.param_groups:
             if "betas" in group:
@@ -171,24 +174,28 @@ def oscillating(probe: Probe) -> Iterator[Suspicion]:
             else:
                 group["momentum"] = min(group["momentum"], USUAL)
 
-    if size < SWINGS / 2 or rises < RISES:
+    swinging = size >= SWINGS / 2 and rises >= RISES
+    if not swinging:
         other = probe.patient.copy()
         lighten(other)
-        if not level(other.train(probe.steps), len(other.batches)) < HALF * level(probe.losses, len(other.batches)):
+        if not level(other.train(probe.steps), len(other.batches)) < HALF * end:
             return
 
+    less = Remedy(f"less momentum: {USUAL:g} instead of {heaviest:g}", lighten)
     yield Suspicion(
-        f"the loss moves by {size:.0%} of its level from one time to the next, {rises:.0%} of it upwards",
+        f"the loss moves by {size:.0%} of its level from one time to the next, {rises:.0%} of it upwards"
+        if swinging
+        else f"a momentum of {heaviest:g} carries the weights past where the loss is low: it ends at {end:.4g}",
         Place(),
         {
             "loss at the start": probe.start.mean,
-            "loss at the end": level(probe.losses, len(probe.patient.batches)),
+            "loss at the end": end,
             "change from one time to the next against the level": size,
             "share of the changes that is upwards": rises,
             "momentum": heaviest,
         },
         f"with a momentum of {heaviest:g} a step is the sum of about {1 / max(1e-9, 1 - heaviest):.0f} gradients: it "
         "goes on long after the slope has turned",
-        (Remedy(f"less momentum: {USUAL:g} instead of {heaviest:g}", lighten),),
+        (less, *(both(less, rate(by, f"{1 / by:g} times as low a rate")) for by in (0.1, 0.01))),
         sure=False,
     )
