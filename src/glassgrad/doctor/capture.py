@@ -77,7 +77,8 @@ class Capture:
         """The patient as it was before its first step; None if there was no step."""
         if self.form is None or not self.batches:
             return None
-        by_hand = SGD(self.form.cells, lr=abs(self.rate), maximize=self.rate < 0)
+        cells = self.form.cells or [wrap(leaf(np.zeros(1), True))]  # of a step that hangs on no parameter
+        by_hand = SGD(cells, lr=abs(self.rate), maximize=self.rate < 0)
         rule = with_rates(self.start.optimizer or by_hand)
         made = Patient(self.form.model, self.form.loss, rule, self.batches, clip_norm=clip_norm, loop=loop)
         if self.start.seed is not None:

@@ -2,14 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+
+from ..explain.tape import Tape
 from ..nn import Module
 from ..optim import Optimizer
+from ..tensor import Tensor
 from .loop import Loop
 
+AGAINST = 0.9
+"""Minus the cosine of the angle from which on gradients point the other way."""
+GROWN = 0.2
+"""Clipping makes entries smaller: at least this share of them has grown."""
 LONGEST = 1000
 """Of how many steps the rate is kept, where a schedule changes it."""
+
+
+DISTURBED = 0.3
+"""A difference of gradients above this share of their size is no rounding."""
+
+
+def arrivals(tape: Tape, grads: Mapping[int, Tensor]) -> list[tuple[Any, Any, Any]]:
+    """For each parameter what has arrived at it, what a step is given, and its numbers; gradients by the parameter's
+    identity."""
+    held = [(tape.cotangents.get(node), grads.get(id(cell)), node) for cell, node in tape.cells.values()]
+    return [
+        (tape.value(arrived), grad.node.value, tape.value(node))
+        for arrived, grad, node in held
+        if arrived is not None and grad is not None
+    ]
+
+
+def disturbance(steps: Sequence[tuple[Any, Any, Any]]) -> float:
+    """How far gradients that a step is given are from those that arrived, against their size, where they are neither
+    clipped ones nor have a part along the weights, as a decay of the weights adds.
+
+    Args:
+        steps: for each parameter what arrived, what is given, and the weights.
+    """
+    if not steps:
+        return 0.0
+    given = [np.concatenate([np.asarray(each[n], np.float64).ravel() for each in steps]) for n in range(3)]
+    arrived, used, weights = given
+    size = float(np.linalg.norm(arrived))
+    apart = used - arrived
+    grown = np.abs(used) > 1.01 * np.abs(arrived)
+    if not size or not np.all(np.isfinite(used)) or np.mean(grown[arrived != 0]) < GROWN:
+        return 0.0
+    basis, _ = np.linalg.qr(np.stack([arrived, weights, np.sign(weights)], 1))
+    return float(np.linalg.norm(apart - basis @ (basis.T @ apart))) / size
+
+
+def turned(steps: Sequence[tuple[Any, Any, Any]]) -> bool:
+    """Whether gradients that a step is given point against those that arrived."""
+    along = sum(float(np.sum(np.asarray(used, np.float64) * arrived)) for arrived, used, _ in steps)
+    sizes = [math.sqrt(sum(float(np.sum(np.square(each[n], dtype=np.float64))) for each in steps)) for n in (0, 1)]
+    return along < -AGAINST * sizes[0] * sizes[1]
 
 
 def lapsed(loop: Loop, model: Module) -> tuple[int, Sequence[str]]:

@@ -48,6 +48,12 @@ class Loop:
     """Steps of an optimizer that found no gradient at all, though a backward pass was made."""
     cleared: Seen = field(default_factory=Seen)
     """Gradients that were cleared after a backward pass, before a step had used them."""
+    disturbed: Seen = field(default_factory=Seen)
+    """Steps whose gradients were not those that had arrived, nor such as clipping or a decay of the weights makes."""
+    turned: Seen = field(default_factory=Seen)
+    """Steps whose gradients pointed against those that had arrived."""
+    disturbance: float = 0.0
+    """How large the difference was against what had arrived, at most."""
     evaluating: dict[str, Seen] = field(default_factory=dict)
     """Modules that were in evaluation mode while their model was trained."""
     training: dict[str, Seen] = field(default_factory=dict)

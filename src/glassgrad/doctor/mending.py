@@ -16,12 +16,13 @@ from .rule import Remedy
 from .whole import Recorded
 
 
-def scaled_inputs() -> Remedy:
+def scaled_inputs(places: Sequence[int] = ()) -> Remedy:
     """A mean of 0 and a deviation of 1 for every column of a table, every channel of images, every entry of what a
-    sequence has at each place."""
+    sequence has at each place; of the inputs at these places, or of all."""
 
     def apply(patient: Patient) -> None:
-        for place, whole in features(patient).items():
+        chosen = {place: whole for place, whole in features(patient).items() if not places or place in places}
+        for place, whole in chosen.items():
             _scale(patient, place, whole.astype(np.float64))
 
     return Remedy("standardise the inputs by mean and deviation of the training data", apply)

@@ -19,6 +19,8 @@ from .probe import Probe, Site
 
 NEAR = 1e-3
 """How near to 0 a curve that is flat far out has a slope again, and a rectifier has none."""
+SOMEWHERE = 0.1
+"""Where everything that squashes has a slope."""
 FAR, BOUND = 1e6, 100.0
 """What squashes keeps numbers as large as these within such a bound."""
 FEW = 8
@@ -142,6 +144,9 @@ def squashed(tape: Tape, site: Site) -> Any:
     with np.errstate(all="ignore"):
         if not np.all(np.abs(node.op.value(np, ends, **node.params)) < BOUND):
             return None
+    middle = np.full(node.shape, SOMEWHERE, node.dtype)
+    if not np.any(_slope(node, 0, [middle])):
+        return None  # steps, such as those of sign and round, have no slope anywhere
     slopes = np.abs(_slope(node, 0, [tape.value(inputs[0])]))
     return slopes[np.isfinite(slopes)]
 

@@ -24,7 +24,7 @@ from ..optim import Optimizer
 from ..tensor import Tensor
 from .calls import Call, backward_of, called_function, has_parameters
 from .capture import Called, Capture
-from .habits import lapsed, schedule
+from .habits import DISTURBED, arrivals, disturbance, lapsed, schedule, turned
 from .loop import Loop, Moment, Seen
 from .patient import Patient, held_by
 from .probe import FAILURES, norm
@@ -270,14 +270,16 @@ class Rounds(Watch):
 
     def _clipped(self, grads: dict[int, Tensor]) -> None:
         """The size that gradients are clipped to, told by what arrived and what the step is given."""
-        before = after = 0.0
-        for cell, node in self.tape.cells.values():
-            arrived, grad = self.tape.cotangents.get(node), grads.get(id(cell))
-            if arrived is not None and grad is not None:
-                before += norm(self.tape.value(arrived)) ** 2
-                after += norm(grad.node.value) ** 2
+        steps = arrivals(self.tape, grads)
+        before, after = (sum(norm(each[place]) ** 2 for each in steps) for place in (0, 1))
         if after < 0.999 * before:
             self.clip_norm = math.sqrt(after)
+        if turned(steps):
+            self.loop.turned.again(self.loop.backwards, Place(line=line_of(here(3))))
+        share = disturbance(steps)
+        if share > DISTURBED:
+            self.loop.disturbed.again(self.loop.backwards, Place(line=line_of(here(3))))
+            self.loop.disturbance = max(share, self.loop.disturbance)
 
     def _ends(self) -> None:
         if self.back and not self.resting:

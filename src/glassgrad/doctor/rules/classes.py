@@ -82,7 +82,7 @@ def labels_of(patient: Patient) -> Labels | None:
         if any(not isinstance(each, Tensor) or not each.ndim for each in (*batch[:-1], t)) or len(batch) < 2:
             return None
         if any(len(each) != len(t) for each in batch[:-1]):
-            return None
+            return _of_places(patient)
         if t.numel() != len(t):
             return _of_places(patient)
         values.append(t.detach().numpy().reshape(-1))
@@ -91,8 +91,8 @@ def labels_of(patient: Patient) -> Labels | None:
     whole = np.concatenate(values)
     if whole.dtype.kind not in "iu" and not np.all((whole == 0) | (whole == 1)):
         return None
-    if len({tuple(x.shape[1:] for x in each) for each in rows}) != 1:
-        return None
+    if len({tuple(x.shape[1:] for x in each) for each in rows}) != 1:  # padded to the longest of each batch
+        return _of_places(patient)
     numbers = np.repeat(np.arange(len(values)), [len(each) for each in values])
     heard = np.concatenate(kept)
     inputs = [np.concatenate(each)[heard] for each in zip(*rows, strict=True)]

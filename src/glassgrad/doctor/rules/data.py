@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ... import nn
 from ...findings import NOTE, Place, count
+from ..courses import standing
+from ..layers import judged
 from ..mending import features, scaled_inputs
 from ..patient import Patient
 from ..probe import Probe
@@ -16,6 +19,8 @@ from ..rule import Suspicion, rule
 
 LARGE, APART, SHIFTED = 30.0, 100.0, 10.0
 """A size of inputs, a ratio of the sizes of columns, and a mean against the deviation, that make steps hard."""
+FAR = 5.0
+"""So many times the loss of scaled inputs, at the start, is far."""
 FEW, CHANCE = 8, 0.01
 """With fewer rows columns may be equal, or never change, by chance; and how many that do so by chance are let be. Words
 that are rare and pixels that are hardly ever inked are many."""
@@ -56,7 +61,11 @@ def _convolves(patient: Patient) -> bool:
 def unscaled(probe: Probe) -> Iterator[Suspicion]:
     """Inputs far from a mean of 0 and a deviation of 1."""
     for place, found in features(probe.patient).items():
-        yield from _unscaled(found, place)
+        scaled = (scaled_inputs([place]),)
+        for each in _unscaled(found, place):
+            usual = standing(scaled[0].treated(probe.patient)).mean
+            far = probe.start.mean > FAR * abs(usual)  # then it is a matter of the first steps, too
+            yield replace(each, remedies=(*scaled, *(judged(*scaled) if far else ())))
 
 
 def _unscaled(found: Any, place: int) -> Iterator[Suspicion]:
@@ -82,7 +91,6 @@ def _unscaled(found: Any, place: int) -> Iterator[Suspicion]:
         | which(place),
         "a gradient of the first layer is a product with its input: large columns get large steps, small ones hardly "
         "any, and no rate is right for both",
-        (scaled_inputs(),),
         sure=False,
     )
 

@@ -13,6 +13,7 @@ from ...dispatch import no_grad
 from ...findings import Place
 from ...tensor import Tensor
 from ..courses import level
+from ..loop import Loop
 from ..patient import Patient, drawing
 from ..probe import FAILURES, Probe, norm
 from ..remedies import both, rate
@@ -103,7 +104,9 @@ def diverging(probe: Probe) -> Iterator[Suspicion]:
     loop = probe.patient.loop
     own = loop.losses if loop is not None and len(loop.losses) >= 20 else losses
     finite = math.isfinite(losses[-1])
-    if (not finite or losses[-1] > start.mean + 2 * start.scatter) and uphill(probe):
+    if loop is not None and loop.turned.times and not own[-1] < own[0]:
+        yield _turned(loop)
+    elif (not finite or losses[-1] > start.mean + 2 * start.scatter) and uphill(probe):
         far = not finite or losses[-1] > start.mean + start.scale
         if boundless(probe.patient, 1) or (far and boundless(probe.patient, 1) is None):
             yield _ascent(probe)
@@ -111,6 +114,15 @@ def diverging(probe: Probe) -> Iterator[Suspicion]:
         far = not finite or losses[-1] < start.mean - 10 * start.scale
         if boundless(probe.patient, -1) or (far and boundless(probe.patient, -1) is None):
             yield _floorless(probe)
+
+
+def _turned(loop: Loop) -> Suspicion:
+    return Suspicion(
+        "the gradients are turned round before the step, and the loss grows",
+        loop.turned.place,
+        {"steps": float(loop.turned.times), "loss at the start": loop.losses[0], "loss at the end": loop.losses[-1]},
+        "an optimizer subtracts the gradient already: with its sign changed the steps go uphill",
+    )
 
 
 def _ascent(probe: Probe) -> Suspicion:

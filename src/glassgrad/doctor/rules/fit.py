@@ -13,6 +13,7 @@ from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place
 from ...optim import Adam
 from ...tensor import Tensor
+from ..bottlenecks import bottleneck, order_is_lost
 from ..courses import level, standing
 from ..free import best_of
 from ..layers import Layer, layers_of
@@ -57,7 +58,9 @@ def unfit(probe: Probe) -> Iterator[Suspicion]:
     constant = best_of(one, outputs, np.zeros(len(outputs), int)) if rows else start
     possible = max(0.0, best_of(one, outputs, np.arange(len(outputs)))) if rows else 0.0
     least = possible + LEFT * max(0.0, min(start, constant) - possible)
-    if end < (LINEAR * start if straight else least):
+    blind = _blind(probe, one) and _own_end(probe) > LEFT * min(start, constant)
+    least = LINEAR * start if straight or blind else least
+    if end < least:
         return
     evidence = {
         "loss at the start": start,
@@ -71,7 +74,7 @@ def unfit(probe: Probe) -> Iterator[Suspicion]:
         yield Suspicion(what, Place(), evidence, _CAUSES[helps], (helps,))
         return
     best = min(_with_adam(one, rate, probe.steps) for rate in (1e-2, 1e-3))
-    if best > (LINEAR * start if straight else least):
+    if best > least:
         evidence |= {"loss at the end with Adam": best}
         for where, more, cause, weight in _why(probe, one, outputs if rows else None, evidence):
             yield Suspicion(what, where, evidence | more, cause, weight=weight)
@@ -138,13 +141,35 @@ def _why(probe: Probe, one: Patient, outputs: Any, evidence: dict[str, float]) -
             f"the {columns} numbers of a row are made of {rank}: the rest of what the targets hang on is not in them",
             FAULT,
         )
+    narrow = bottleneck(probe, layers)
+    if narrow is not None and not _copies(one):
+        place, numbers = narrow
+        yield place, {"numbers for a row": numbers}, f"all that is known of a row goes through {numbers:g} there", FAULT
+    if order_is_lost(one):
+        yield (
+            layers[0].place if layers else Place(),
+            {},
+            "nothing tells the net the order of a sequence: with its places in another order it says the same",
+            FAULT,
+        )
     if outputs is not None:
         yield from _capacity(one, layers, constant, end)
 
 
 def _alike_or_thin(probe: Probe, one: Patient) -> bool:
     """Whether what tells the rows apart does not get into the net, so that its loss may fall, though never far."""
-    return first_constant(probe, layers_of(probe)) is not None or _thin(*rank_of(one))
+    return first_constant(probe, layers_of(probe)) is not None or _thin(*rank_of(one)) or _blind(probe, one)
+
+
+def _blind(probe: Probe, one: Patient) -> bool:
+    """Whether it has to go through too few numbers, or comes in any order."""
+    return (bottleneck(probe, layers_of(probe)) is not None and not _copies(one)) or order_is_lost(one)
+
+
+def _own_end(probe: Probe) -> float:
+    """Where the user's own loop ends, or else the trial."""
+    losses = probe.patient.loop.losses if probe.patient.loop is not None else probe.losses
+    return float(np.mean(losses[-len(losses) // 5 :]))
 
 
 def _thin(rank: int, columns: int) -> bool:

@@ -18,7 +18,7 @@ from ..ranges import at
 from ..remedies import both, clipping, fitted_start, fresh_start, rate, rectified
 from ..rule import Remedy, Suspicion, rule
 from ..spine import BLOWN, LOST, Link, between, highest, lowest, reaching, spine
-from ..trends import fell
+from ..trends import fell, restless
 from .flatness import flattened, is_told
 
 WELL, SOME, HARDLY = 0.5, 0.3, 0.1
@@ -100,6 +100,9 @@ def _flow(probe: Probe, kind: str, bad: Callable[[float], bool]) -> Iterator[Sus
         return  # the way through time need not be gone to its end
     if by_time and product > IN_TIME:
         return
+    held = fell(probe) > SOME or probe.patient.clip_norm is not None
+    if kind == "exploding" and _reused(probe, links) and held and not restless(probe):
+        return  # what goes through time gets a part of the gradient at each of its steps
     sign = 1 if kind == "exploding" else -1
     worst, first, mean, times = _worst(probe, links, sign)
     if first is None:

@@ -254,9 +254,12 @@ def _logistic(probe: Probe, predictions: Tensor, targets: Tensor) -> bool:
         sizes = [each for each in given if each.size == p.size]
         if not any(np.array_equal(each, p) or np.array_equal(each, -p) for each in sizes):
             continue
+        made = site.value.ravel()
         soft = [np.logaddexp(0, sign * p) for sign in (1, -1)]
-        softened |= len(given) == 1 and any(np.allclose(site.value.ravel(), y, rtol=1e-4, atol=1e-6) for y in soft)
-        times |= len(sizes) == 2 and any(np.array_equal(each, y) for each in sizes for y in (t, 1 - t))
+        is_soft = len(given) == 1 and any(np.allclose(made, y, rtol=1e-4, atol=1e-6) for y in soft)
+        softened |= is_soft and not np.allclose(np.abs(made), np.abs(p), rtol=1e-3)
+        product = len(sizes) == 2 and made.size == p.size and np.allclose(made, sizes[0] * sizes[1], rtol=1e-4)
+        times |= product and any(np.array_equal(each, y) for each in sizes for y in (t, 1 - t))
     return softened and times
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from ... import nn
 from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place
 from ...tensor import Tensor
 from ..courses import over_batches
+from ..loop import Loop
 from ..noise import Noise, gathered, measured, merged, rows_of
 from ..patient import Patient, drawing
 from ..probe import FAILURES, Probe
-from ..ranges import rate_of
+from ..ranges import at, rate_of
 from ..remedies import rate
 from ..rule import Remedy, Suspicion, rule
 
@@ -24,6 +26,12 @@ LOUD, LOUDER = 10.0, 3.0
 few rows."""
 TOGETHER = 16
 """So many batches make a step where nothing is known of their rows, so that they cannot be made one."""
+NEARLY = 1.5
+"""A loss of up to so many times another is nearly as low."""
+SOME = 40
+"""So many steps of the user's own are a training."""
+OFTEN = 64
+"""Of so many steps, or all if there are fewer, gradients that are disturbed in half are so by habit."""
 FEW, FAR, BETTER = 4, 0.3, 0.5
 """Batches of at most so many rows are few in any case: then larger ones have to bring the loss to the first of these
 shares. Of others it is asked only where the loss stands still above the second share of its start, and then they have
@@ -43,6 +51,14 @@ def _length(first: Any) -> int:
     return len(first) if isinstance(first, Tensor) and first.ndim else 0
 
 
+def _time_comes_first(patient: Patient) -> bool:
+    """Whether the rows of a batch are its second axis, as recurrent layers have it unless they are told otherwise."""
+    recurrent = [module for module in patient.model.modules() if isinstance(module, nn.RNN | nn.GRU | nn.LSTM)]
+    first = patient.batches[0][0]
+    told = any(module.batch_first for module in recurrent)
+    return bool(recurrent) and not told and isinstance(first, Tensor) and first.ndim == 3
+
+
 def _noises(probe: Probe) -> list[tuple[Noise, int]]:
     """At the start of a trial and at its end."""
     return [found for found in (measured(probe.patient), measured(probe.late)) if found is not None]
@@ -51,9 +67,17 @@ def _noises(probe: Probe) -> list[tuple[Noise, int]]:
 def _own_end(probe: Probe, rows: int) -> float:
     """Where the user's own loop ends, whose batches a trial knows by heart when they have few rows."""
     losses = probe.patient.loop.losses if probe.patient.loop is not None else []
-    if rows > FEW or len(losses) < 2 * len(probe.patient.batches) or not all(map(math.isfinite, losses)):
+    if rows > FEW or len(losses) < SOME or not all(map(math.isfinite, losses)):
         return 0.0
     return float(np.mean(losses[-len(losses) // 3 :]))
+
+
+def _reaches(probe: Probe, factor: float) -> float:
+    """The mean loss of all batches after a trial at another rate."""
+    other = at(probe.patient, factor)
+    other.train(probe.steps)
+    end = over_batches(other)
+    return end if math.isfinite(end) else math.inf
 
 
 def _takes(patient: Patient, batch: Any) -> bool:
@@ -66,12 +90,38 @@ def _takes(patient: Patient, batch: Any) -> bool:
         return False
 
 
+def _disturbed(probe: Probe, loop: Loop) -> Iterator[Suspicion]:
+    """Gradients that are changed at random on their way to the step, without which the same steps come further."""
+    own = float(np.mean(loop.losses[-len(loop.losses) // 5 :]))
+    plain = probe.patient.copy()
+    plain.train(probe.steps)
+    reached = over_batches(plain)
+    if not math.isfinite(own) or reached < BETTER * own:
+        yield Suspicion(
+            "the gradients that the optimizer is given are not those of the loss: up to "
+            f"{loop.disturbance:.2g} times as much was added to them",
+            loop.disturbed.place,
+            {
+                "what was added, against the gradient": loop.disturbance,
+                "loss at the end": own,
+                "loss at the end with the gradients as they are": reached,
+            },
+            "noise that is added to gradients is there in every step, however large the batch: the weights wander "
+            "about as far as the rate lets them",
+        )
+
+
 @rule("gradient noise", explains=("too high a rate", "oscillating loss"))
 def noisy(probe: Probe) -> Iterator[Suspicion]:
     """Batches that are small against the noise scale, of a training that larger ones bring much further."""
     patient = probe.patient
-    count, known = len(patient.batches), all(rows_of(each) is not None for each in patient.batches)
-    rows = rows_of(patient.batches[0]) if known else _length(patient.batches[0][0])
+    if patient.loop is not None and 2 * patient.loop.disturbed.times > min(max(patient.loop.steps, 1), OFTEN):
+        yield from _disturbed(probe, patient.loop)
+        return
+    across = _time_comes_first(patient)
+    count, known = len(patient.batches), not across and all(rows_of(each) is not None for each in patient.batches)
+    first = patient.batches[0][0]
+    rows = rows_of(patient.batches[0]) if known else first.shape[1] if across else _length(first)
     if count < 4 or not rows or not (known or rows <= FEW):
         return
     scales = [found.scale * (1 if known else rows) for found, _ in _noises(probe)]
@@ -102,6 +152,8 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
         return
     if not reached < share * max(end if math.isfinite(end) else probe.start.mean, _own_end(probe, rows)):
         return
+    if rows > FEW and any(_reaches(probe, by) < NEARLY * reached for by in (0.1, 0.01)):
+        return  # it is the rate
     current = rate_of(patient)
     slower = rate(0.1, f"a lower rate, which averages over more batches: {current / 10:.2g} instead of {current:.2g}")
     yield Suspicion(

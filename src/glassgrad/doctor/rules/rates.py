@@ -37,6 +37,8 @@ WHOLE = 60
 """So many steps of the user's are a training."""
 ENOUGH = 20
 """Of fewer steps a loop says little."""
+GROWS, STAYS = 0.2, 0.02
+"""A loss that ends by the first share above its start has grown; by the second, it has stayed."""
 HIGH = 0.25
 """Above this share of the loss at the start there is much to gain."""
 LEARNED = 0.1
@@ -72,6 +74,8 @@ def too_high(probe: Probe) -> Iterator[Suspicion]:
     found = range_test(probe.patient, LOWER, probe.steps, start)
     end = level(losses, batches)
     lower = [f for f in found.falls if f < 1]
+    if not lower and end > start.mean + GROWS * start.scale:  # of rates that keep it where it was
+        lower = [f for f, reached in found.ends.items() if f < 1 and reached < start.mean + STAYS * start.scale]
     if not lower:
         return
     best = min(lower, key=lambda factor: found.ends[factor])
@@ -101,7 +105,8 @@ def _far_lower(probe: Probe, factor: float, end: float, share: float = FURTHER) 
     start, new = probe.start, _reaches(probe, factor)
     if math.isfinite(end) and end < start.mean - 0.05 * start.scale:
         return end - new > (1 - share) * abs(end)
-    return new < start.mean - 0.05 * start.scale
+    grows = not math.isfinite(end) or end > start.mean + GROWS * start.scale
+    return new < start.mean + (STAYS if grows else -0.05) * start.scale
 
 
 @rule("too low a rate", explains=("weights that barely move", "no overfitting of one batch"))

@@ -19,7 +19,7 @@ from ...tensor import Tensor
 from ..patient import Ending, Patient, answers
 from ..probe import Probe, Site
 from ..rule import Remedy, Suspicion, rule
-from .asking import afterwards, heard, line_of, loss_of, maker, near, refusal, said
+from .asking import afterwards, heard, line_of, loss_of, maker, refusal, said
 
 FOLLOWS = ("too low a rate", "no overfitting of one batch", "flat place", "gradient noise")
 TOO_LARGE = (
@@ -27,6 +27,8 @@ TOO_LARGE = (
     "gradient noise",
 )  # fmt: skip
 
+DOUBLE = (1.6, 2.4)
+"""By how much the loss of a batch that is there twice is larger: by twice, where a penalty is a mean."""
 MANY = 8
 """Of fewer terms a sum may be one of several losses."""
 
@@ -72,22 +74,25 @@ def _paired(probe: Probe, predictions: Sequence[Tensor]) -> Pairs | None:
         operands = tape.inputs(site.node)
         if len(operands) != 2 or sum(each in made for each in operands) != 1:
             continue
-        ours, theirs = sorted((_repeated(tape, each) for each in operands), key=lambda each: each not in made)
-        small = math.prod(ours.shape)
-        grown = math.prod(theirs.shape) == small > 1 and site.value.size > small
-        if grown and ours.shape != theirs.shape and min(len(ours.shape), len(theirs.shape)) < site.value.ndim:
+        ours, theirs = (_repeated(tape, each) for each in sorted(operands, key=lambda each: each not in made))
+        small = math.prod(ours)
+        grown = math.prod(theirs) == small > 1 and site.value.size > small
+        if grown and ours != theirs and min(len(ours), len(theirs)) < site.value.ndim:
             repeats = next((other for other in after if other.node in operands), site)
-            return Pairs(repeats, ours.shape, theirs.shape)
+            return Pairs(repeats, ours, theirs)
     return None
 
 
-def _repeated(tape: Tape, node: Node) -> Node:
-    """What was repeated to make a node; the node itself if nothing was."""
+def _repeated(tape: Tape, node: Node) -> tuple[int, ...]:
+    """The shape of what was repeated to make a node; its own if nothing was."""
+    value = tape.value(node)
+    if tape.is_leaf(node) and value.ndim > 1 and len(value) > 1 and value.size and np.ptp(value) > 0:
+        return node.shape[1:] if not np.any(np.ptp(value, axis=0)) else node.shape  # a constant, repeated before
     if tape.is_leaf(node) or node.op is None or node.op.kind != "structural":
-        return node
+        return node.shape
     operands = tape.inputs(node)
     small = len(operands) == 1 and math.prod(operands[0].shape) < math.prod(node.shape)
-    return operands[0] if small else node
+    return operands[0].shape if small else node.shape
 
 
 def _reshaped(probe: Probe, found: Pairs, predictions: Any, targets: Any) -> tuple[Remedy, ...]:
@@ -151,9 +156,16 @@ def summed(probe: Probe) -> Iterator[Suspicion]:
     if not adds:
         return
 
+    def by_row(given: Patient) -> float:
+        return _by_row(probe, given)
+
     def mean(given: Patient) -> None:
         inner = given.loss
         given.loss = lambda y, t: inner(y, t) / len(y)
+
+    def entries(given: Patient) -> None:
+        inner = given.loss
+        given.loss = lambda y, t: inner(y, t) / y.numel()
 
     losses = probe.losses
     suffers = not math.isfinite(losses[-1]) or losses[-1] > losses[0]
@@ -162,7 +174,7 @@ def summed(probe: Probe) -> Iterator[Suspicion]:
         probe.sites[-1].place,
         {"rows": float(rows), "rate": float(patient.optimizer.param_groups[0]["lr"])},
         "gradients grow with the batch, and the rate means another step for every batch size",
-        (Remedy("take the mean: reduction='mean'", mean, lambda p: _by_row(probe, p), "the loss of a row"),),
+        tuple(Remedy("take the mean: reduction='mean'", each, by_row, "the loss of a row") for each in (mean, entries)),
         weight=FAULT if suffers else NOTE,
         sure=False,
     )
@@ -180,16 +192,19 @@ def _doubles(patient: Patient, predictions: Tensor, targets: Any) -> bool:
         return False
     once = loss_of(patient, predictions, targets)
     twice = loss_of(patient, fn.cat([predictions, predictions]), fn.cat([targets, targets]))
-    return bool(once) and near(twice / once, 2)
+    return bool(once) and DOUBLE[0] < twice / once < DOUBLE[1]
 
 
 def _adds(probe: Probe, predictions: Tensor) -> bool:
     """Whether the recorded loss adds up over the rows of its predictions, and is not divided by a multiple of their
     number when all is done."""
-    rows, tape = len(predictions), probe.tape
+    tape, known = probe.tape, answers(probe.patient.batches[0][-1])
+    rows = len(predictions)
+    of = {rows, len(known)} if isinstance(known, Tensor) and known.ndim and len(known) > 1 else {rows}
     after = {site.node: site for site in afterwards(probe, predictions.numpy())}
+    of |= {s.node.shape[0] for s in after.values() if s.node.shape[1:] == predictions.shape[1:] and s.node.shape[:1]}
     one = [s for s in after.values() if numel(s.node.shape) == 1 and s.gradient is not None]
-    sums = [s for s in one if _over_rows(tape, s.node, rows)]
+    sums = [s for s in one if any(_over_rows(tape, s.node, each) for each in of)]
     if not sums:
         return _added_one_by_one(tape, rows)
     whole = max(sums, key=lambda site: abs(float((site.value * site.gradient).sum())))  # a penalty may be another sum

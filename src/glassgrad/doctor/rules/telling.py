@@ -21,6 +21,8 @@ TOLD, OTHERS = 1e-3, 0.9
 """Which share of a column the label leaves open, at most, and which share it tells of most others, at most."""
 NEARLY, LITTLE = 0.02, 0.5
 """The same of a single column that has some noise on it, where of every other one the label tells little."""
+MANY = 8
+"""So many labels that a column has a number for each of them by no chance."""
 FIT, APART = 2e-3, 100.0
 """Which share of a number a column leaves open, at most; and how much more other columns leave open of it."""
 
@@ -43,7 +45,7 @@ def _leaks(x: Any, t: Any, place: int) -> Iterator[Suspicion]:
         return
     kinds = np.unique(t)
     classes = 3 * len(kinds) <= len(t) and (t.dtype.kind in "iub" or len(kinds) == 2)
-    told = _by_class(x, t) if classes else _by_number(x, t.astype(np.float64))
+    told = (_by_class(x, t) if classes else _by_number(x, t.astype(np.float64))) or _one_for_one(x, t)
     if not told:
         return
     column, share = told[0]
@@ -70,9 +72,14 @@ def _given(patient: Patient, x: Any) -> tuple[Any, Any]:
         return np.moveaxis(x, 1, -1).reshape(t.size, -1), t
     if x.ndim == 3 and x.shape[1] == t.size // len(targets) * len(targets) != len(x):
         x = x.swapaxes(0, 1)
-    if x.ndim != 3:
+    if x.ndim != 3 or _is_classes(t, len(x)):
         return x.reshape(len(x), -1), t
     return (x[:, 0], t) if np.any(np.ptp(x, 1).max(0) == 0) else (None, None)
+
+
+def _is_classes(t: Any, rows: int) -> bool:
+    """Whether each row has a class: a number that goes with a place of a sequence may be what is to be recalled."""
+    return t.size == rows and t.dtype.kind in "iub" and 3 * len(np.unique(t)) <= rows
 
 
 def _by_class(x: Any, t: Any) -> list[tuple[int, float]]:
@@ -107,6 +114,20 @@ def _by_number(x: Any, t: Any) -> list[tuple[int, float]]:
         if others and min(others) > APART * (open_by_label[n] if told[n] else 0.0):
             found.append((int(moving[n]), float(1 - open_by_label[n])))
     return found
+
+
+def _one_for_one(x: Any, t: Any) -> list[tuple[int, float]]:
+    """A column that has a number of its own for each of many labels, and in their order; no other has."""
+    kinds, where = np.unique(t, return_inverse=True)
+    if not MANY <= len(kinds) <= len(t) / 3:
+        return []
+    found = []
+    for column in range(x.shape[1]):
+        firsts = np.array([x[where == n, column][0] for n in range(len(kinds))])
+        same = np.array_equal(firsts[where], x[:, column])
+        if same and len(np.unique(firsts)) == len(kinds) and _ordered(firsts, kinds):
+            found.append((column, 1.0))
+    return found if len(found) == 1 and x.shape[1] > 1 else []
 
 
 def _ordered(a: Any, b: Any) -> bool:
