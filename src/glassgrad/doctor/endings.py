@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dispatch import leaf
 from ..engine.trace import flatten
 from ..explain.tape import Tape
 from ..graph import Node
@@ -22,6 +23,9 @@ class Replayed(Ending):
         self.replay, self.outputs, self.answer, self.other = replay, outputs, answer, other
         rows = () if answer is None else replay.fixed[answer].shape[:1]
         beside = [node.value for place, node in replay.fixed.items() if place != answer and node.shape[:1] == rows]
+        labels = [value for value in beside if value.ndim and value.size == len(value) and value.dtype.kind in "iu"]
+        named = [value.reshape(-1) for value in labels]
+        self.classes = [wrap(leaf(value)) for value in named if not np.array_equal(value, np.arange(len(value)))]
         self.weighed = any(_tells_rows_apart(value) for value in beside if rows)
 
     @property

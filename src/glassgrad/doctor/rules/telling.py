@@ -10,7 +10,7 @@ import numpy as np
 from ...findings import Place
 from ...tensor import Tensor
 from ..mending import features
-from ..patient import Patient, answers
+from ..patient import Ending, Patient, answers
 from ..probe import Probe
 from ..rule import Suspicion, rule
 from .data import WIDEST, which
@@ -31,7 +31,11 @@ FIT, APART = 2e-3, 100.0
 def leak(probe: Probe) -> Iterator[Suspicion]:
     """Columns that are the label in another form: a number that goes with it, an entry that is the same for a class."""
     for place, x in features(probe.patient).items():
-        yield from _leaks(*_given(probe.patient, x), place)
+        for targets in _targets(probe.patient):
+            found = list(_leaks(*_given(targets, x), place))
+            if found:
+                yield from found
+                return
 
 
 def _leaks(x: Any, t: Any, place: int) -> Iterator[Suspicion]:
@@ -61,10 +65,17 @@ def _leaks(x: Any, t: Any, place: int) -> Iterator[Suspicion]:
     )
 
 
-def _given(patient: Patient, x: Any) -> tuple[Any, Any]:
+def _targets(patient: Patient) -> Iterator[list[Any]]:
+    """The targets of all batches, and so for each further head that says classes."""
+    yield [answers(batch[-1]) for batch in patient.batches]
+    ends = [batch[-1] for batch in patient.batches if isinstance(batch[-1], Ending)]
+    if len(ends) == len(patient.batches) and len({len(each.classes) for each in ends}) == 1:
+        yield from (list(each) for each in zip(*(each.classes for each in ends), strict=True))
+
+
+def _given(targets: list[Any], x: Any) -> tuple[Any, Any]:
     """The columns of a table, the pixels of images, or what sequences have at all their places alike, beside what they
     have at the first; and the targets."""
-    targets = [answers(batch[-1]) for batch in patient.batches]
     if not all(isinstance(t, Tensor) and t.ndim for t in targets):
         return None, None
     t = np.concatenate([t.detach().numpy().reshape(-1) for t in targets])
