@@ -76,6 +76,6 @@ def order_is_lost(one: Patient) -> bool:
     if not isinstance(plain, Tensor) or plain.ndim < 1 or plain.shape != after.shape:
         return False
     a, b = plain.numpy(), after.numpy()
-    same = [a] + ([a[:, turned]] if a.ndim > 1 and a.shape[1] == len(turned) else [])
+    same = [a, *(np.take(a, turned, axis) for axis in range(1, a.ndim) if a.shape[axis] == len(turned))]
     size = 1e-4 * float(np.abs(a).max(initial=0))
     return bool(np.ptp(a) > 0) and any(np.allclose(each, b, rtol=1e-3, atol=size) for each in same)

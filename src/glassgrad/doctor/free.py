@@ -18,8 +18,9 @@ from .probe import FAILURES
 def best_of(one: Patient, outputs: Tensor, groups: Any) -> float:
     """The least loss of outputs that are the same for all rows of a group; infinite where it cannot be found."""
     start = outputs.detach().numpy()
+    kind = _kind(start)
     means = np.stack([start[groups == each].mean(0) for each in range(int(groups.max()) + 1)])
-    return min(_fitted(one, means, groups, lr) for lr in (0.2, 0.1 * float(np.std(start)) or 0.01))
+    return min(_fitted(one, means, groups, lr, kind) for lr in (0.2, 0.1 * float(np.std(start)) or 0.01))
 
 
 def _kind(outputs: Any) -> Callable[[Tensor], Tensor]:
@@ -33,9 +34,8 @@ def _kind(outputs: Any) -> Callable[[Tensor], Tensor]:
     return lambda free: free
 
 
-def _fitted(one: Patient, means: Any, groups: Any, lr: float) -> float:
+def _fitted(one: Patient, means: Any, groups: Any, lr: float, kind: Callable[[Tensor], Tensor]) -> float:
     free, index, best = fn.tensor(means, requires_grad=True), fn.tensor(groups), math.inf
-    kind = _kind(means)
     rule = Adam([free], lr=lr)
     try:
         for _ in range(200):

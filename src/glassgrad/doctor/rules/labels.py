@@ -66,6 +66,9 @@ def out_of_range(probe: Probe) -> Iterator[Suspicion]:
         if found:
             yield found[0]
             return
+    if not probe.failed:
+        yield from _off_scale(probe)
+        return
     yield from _by_error(probe)
 
 
@@ -219,7 +222,7 @@ def _beyond(probe: Probe, patient: Patient, predictions: Tensor, targets: Tensor
     low, high = float(values.min()), float(values.max())
     if (low >= -1e-6 and high <= 1 + 1e-6) or low == high:
         return
-    if takes(patient, predictions, targets) == "" and not _logistic(probe, predictions, targets):
+    if takes(patient, predictions, targets) == "":
         return
     distinct = np.unique(values)
     base = low if low < 0 or len(distinct) == 2 else 0.0
@@ -245,22 +248,41 @@ def _beyond(probe: Probe, patient: Patient, predictions: Tensor, targets: Tensor
     )
 
 
-def _logistic(probe: Probe, predictions: Tensor, targets: Tensor) -> bool:
-    """Whether a term of the loss is softplus(y) - t y, or softplus(-y) + (1 - t) y, which is the same: the cross
-    entropy of yes or no, of logits, beside others."""
-    p, t, softened, times = predictions.numpy().ravel(), targets.numpy().ravel(), False, False
+def _off_scale(probe: Probe) -> Iterator[Suspicion]:
+    """A term of the loss that is softplus(y) - t y, or softplus(-y) + (1 - t) y, which is the same: the cross entropy
+    of yes or no, of logits, with a t outside of 0 to 1."""
+    tape, softened = probe.tape, []
     for site in probe.sites:
-        given = [probe.tape.value(each).ravel() for each in probe.tape.inputs(site.node)]
-        sizes = [each for each in given if each.size == p.size]
-        if not any(np.array_equal(each, p) or np.array_equal(each, -p) for each in sizes):
+        z = tape.value(tape.inputs(site.node)[0])
+        if len(tape.inputs(site.node)) != 1 or z.shape != site.value.shape or not z.ndim:
             continue
-        made = site.value.ravel()
-        soft = [np.logaddexp(0, sign * p) for sign in (1, -1)]
-        is_soft = len(given) == 1 and any(np.allclose(made, y, rtol=1e-4, atol=1e-6) for y in soft)
-        softened |= is_soft and not np.allclose(np.abs(made), np.abs(p), rtol=1e-3)
-        product = len(sizes) == 2 and made.size == p.size and np.allclose(made, sizes[0] * sizes[1], rtol=1e-4)
-        times |= product and any(np.array_equal(each, y) for each in sizes for y in (t, 1 - t))
-    return softened and times
+        apart = not np.allclose(site.value, np.abs(z), rtol=1e-3)
+        if apart and any(np.allclose(site.value, np.logaddexp(0, by * z), rtol=1e-4, atol=1e-6) for by in (1, -1)):
+            softened.append(np.abs(z))
+    for site in probe.sites if softened else ():
+        operands = tape.inputs(site.node)
+        data = [each for each in operands if not each.requires_grad and each.shape == site.value.shape]
+        others = [tape.value(each) for each in operands if each.requires_grad]
+        if len(operands) != 2 or len(data) != 1 or not others or not any(_same(others[0], z) for z in softened):
+            continue
+        t = tape.value(data[0])
+        if t.shape != others[0].shape or not np.allclose(site.value, t * others[0], rtol=1e-4):
+            continue
+        bad = (t < -1e-6) | (t > 1 + 1e-6)
+        if bad.any():
+            row = tuple(int(i) for i in np.argwhere(bad)[0])
+            yield Suspicion(
+                "the cross entropy of yes or no is given targets that are not between 0 and 1",
+                Place(site.name, "the targets", site.place.line, row),
+                {"factors of the logits, the least": float(t.min()), "the largest": float(t.max())},
+                "its slope by a logit is sigmoid - target, which is never 0 for a target outside of 0 to 1: the loss "
+                "falls below 0 without end",
+            )
+            return
+
+
+def _same(a: Any, sizes: Any) -> bool:
+    return bool(a.shape == sizes.shape and np.allclose(np.abs(a), sizes, rtol=1e-5))
 
 
 def _none(patient: Patient) -> Iterator[Suspicion]:
