@@ -12,7 +12,6 @@ MOTIF = "TGACTCA"
 
 
 class Strands(Dataset):
-    """Strands of letters; half of them hold the motif, in which one letter may be another."""
 
     def __init__(self, count, length=36, seed=0):
         rng = np.random.default_rng(seed)

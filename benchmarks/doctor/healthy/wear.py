@@ -10,7 +10,6 @@ SENSORS, WINDOW = 4, 14
 
 
 def readings(machines):
-    """Windows of readings of four sensors, and the share of each machine's life that is left."""
     life = 60 + 80 * gg.rand(machines, 1)
     age = WINDOW + (life - WINDOW) * gg.rand(machines, 1)
     t = (age - WINDOW + 1 + gg.arange(WINDOW).float()) / life
