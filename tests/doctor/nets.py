@@ -27,9 +27,10 @@ class Reader(nn.Module):
         self.words = nn.Embedding(WORDS, 32)
         self.layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, activation=activation, batch_first=True)
         self.head = nn.Linear(32, WORDS)
+        self.places = nn.Parameter(gg.randn(64, 32))
 
     def forward(self, x):
-        return self.head(self.layer(self.words(x))).transpose(1, 2)
+        return self.head(self.layer(self.words(x) + self.places[: x.shape[1]])).transpose(1, 2)
 
 
 class End(nn.Module):

@@ -8,8 +8,8 @@ from tests.doctor.nets import NETS, ROWS, Last, Then, adam, batch, faults, mlp
 import glassgrad as gg
 from glassgrad import nn, optim
 from glassgrad.doctor import check
-from glassgrad.doctor.patient import Patient
 from glassgrad.doctor.free import best_of
+from glassgrad.doctor.patient import Patient
 
 CROSS, FAULT = nn.CrossEntropyLoss(), "no overfitting of one batch"
 

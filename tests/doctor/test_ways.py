@@ -93,11 +93,12 @@ def test_the_label_in_the_second_input_or_at_one_place_of_a_sequence():
     b[:, 2] = 4 * y.float() + 0.1 * gg.randn(96)
     found = told("leaking label", patient(Both(out=2), CROSS, Batch((a, b, y))))
     assert found.evidence["input, counted from 1"] == 2 and found.where.entry == (2,)
-    x = gg.randn(96, 5, 2)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(10, 2))
+    x, y = gg.randn(96, 5, 2), gg.randint(0, 5, (96,))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(10, 5))
+    x[:, 3, 1] = y.float()  # to be recalled
     silent(patient(net, CROSS, Batch((x, y))), "leaking label")
-    x[:, 3, 1] = y.float()
-    assert told("leaking label", patient(net, CROSS, Batch((x, y)))).where.entry == (7,)
+    x[:, :, 1] = F.one_hot(y, 5).float()
+    assert told("leaking label", patient(net, CROSS, Batch((x, y)))).where.entry == (1,)
 
 
 def test_counts_that_are_told_by_their_logarithm():

@@ -48,19 +48,20 @@ def disturbance(steps: Sequence[tuple[Any, Any, Any]]) -> float:
         return 0.0
     given = [np.concatenate([np.asarray(each[n], np.float64).ravel() for each in steps]) for n in range(3)]
     arrived, used, weights = given
-    size = float(np.linalg.norm(arrived))
-    apart = used - arrived
-    grown = np.abs(used) > 1.01 * np.abs(arrived)
-    if not size or not np.all(np.isfinite(used)) or np.mean(grown[arrived != 0]) < GROWN:
+    size = float(np.linalg.norm(arrived)) if all(map(np.all, map(np.isfinite, given))) else 0.0
+    if not size or np.mean((np.abs(used) > 1.01 * np.abs(arrived))[arrived != 0]) < GROWN:
         return 0.0
+    apart = used - arrived
     basis, _ = np.linalg.qr(np.stack([arrived, weights, np.sign(weights)], 1))
     return float(np.linalg.norm(apart - basis @ (basis.T @ apart))) / size
 
 
 def turned(steps: Sequence[tuple[Any, Any, Any]]) -> bool:
     """Whether gradients that a step is given point against those that arrived."""
-    along = sum(float(np.sum(np.asarray(used, np.float64) * arrived)) for arrived, used, _ in steps)
-    sizes = [math.sqrt(sum(float(np.sum(np.square(each[n], dtype=np.float64))) for each in steps)) for n in (0, 1)]
+    with np.errstate(all="ignore"):
+        along = sum(float(np.sum(np.asarray(used, np.float64) * arrived)) for arrived, used, _ in steps)
+        squares = [sum(float(np.sum(np.square(each[n], dtype=np.float64))) for each in steps) for n in (0, 1)]
+    sizes = [math.sqrt(each) for each in squares]
     return along < -AGAINST * sizes[0] * sizes[1]
 
 

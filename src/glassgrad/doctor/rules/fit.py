@@ -144,7 +144,8 @@ def _why(probe: Probe, one: Patient, outputs: Any, evidence: dict[str, float]) -
     narrow = bottleneck(probe, layers)
     if narrow is not None and not _copies(one):
         place, numbers = narrow
-        yield place, {"numbers for a row": numbers}, f"all that is known of a row goes through {numbers:g} there", FAULT
+        cause = f"all that is known of a row has to go through {numbers:g} numbers there"
+        yield place, {"numbers for a row": numbers}, cause, FAULT
     if order_is_lost(one):
         yield (
             layers[0].place if layers else Place(),

@@ -66,10 +66,8 @@ def out_of_range(probe: Probe) -> Iterator[Suspicion]:
         if found:
             yield found[0]
             return
-    if not probe.failed:
-        yield from _off_scale(probe)
-        return
-    yield from _by_error(probe)
+    found = [] if probe.failed else list(_off_scale(probe))
+    yield from found or _by_error(probe)
 
 
 def changed(patient: Patient, change: Change) -> None:
@@ -256,9 +254,10 @@ def _off_scale(probe: Probe) -> Iterator[Suspicion]:
         z = tape.value(tape.inputs(site.node)[0])
         if len(tape.inputs(site.node)) != 1 or z.shape != site.value.shape or not z.ndim:
             continue
-        apart = not np.allclose(site.value, np.abs(z), rtol=1e-3)
-        if apart and any(np.allclose(site.value, np.logaddexp(0, by * z), rtol=1e-4, atol=1e-6) for by in (1, -1)):
-            softened.append(np.abs(z))
+        if not np.all(np.isfinite(z)) or np.allclose(site.value, np.abs(z), rtol=1e-3):
+            continue
+        if any(np.allclose(site.value, np.logaddexp(0, by * z), rtol=1e-4, atol=1e-6) for by in (1, -1)):
+            softened.append(z)
     for site in probe.sites if softened else ():
         operands = tape.inputs(site.node)
         data = [each for each in operands if not each.requires_grad and each.shape == site.value.shape]
@@ -281,8 +280,9 @@ def _off_scale(probe: Probe) -> Iterator[Suspicion]:
             return
 
 
-def _same(a: Any, sizes: Any) -> bool:
-    return bool(a.shape == sizes.shape and np.allclose(np.abs(a), sizes, rtol=1e-5))
+def _same(a: Any, z: Any) -> bool:
+    """Whether numbers are the same, or all have the other sign."""
+    return bool(a.shape == z.shape and any(np.allclose(a, by * z, rtol=1e-5) for by in (1, -1)))
 
 
 def _none(patient: Patient) -> Iterator[Suspicion]:

@@ -19,6 +19,7 @@ from ..free import best_of
 from ..patient import Batch, Ending, Patient, answered, answers, drawing
 from ..probe import FAILURES, Probe
 from ..rule import Remedy, Suspicion, rule
+from ..spine import LOST, between, lowest, spine
 from ..trends import fell, fell_in_loop
 from ..whole import Whole
 from .asking import said
@@ -84,6 +85,8 @@ def _by_unseen_batches(probe: Probe) -> Iterator[Suspicion]:
         return
     if fell(probe) < BY_HEART and not _learns_one_batch(patient):
         return
+    if lowest(between(spine(probe))) < LOST:
+        return  # then it is the gradient that does not get through
     half = len(targets) // 2
     seen = _better_than_chance(probe, list(patient.batches[:half]), list(patient.batches[half:]))
     if seen is None or seen <= CHANCE:

@@ -33,6 +33,8 @@ MUCH, FAR_IN_TRIAL, FAR_BEST, HALF = 0.3, 0.6, 90.0, 0.6
 """A loss that falls by less than this share in the user's own loop, and than that in a trial; a rate so many times as
 high at which short trials end best, and to which share of the loss at the end it brings a whole trial: too low, however
 far it comes by then."""
+NONE = 1e-7
+"""A rate below this is as good as none."""
 WHOLE = 60
 """So many steps of the user's are a training."""
 ENOUGH = 20
@@ -165,7 +167,9 @@ def _moves_nothing(probe: Probe) -> bool:
     given = any(w.gradient is not None and np.any(w.gradient) for w in probe.weights)
     loop = patient.loop
     own = loop is not None and loop.moves
-    return given and bool(probe.strides) and not any(probe.strides.values()) and not (patient.still or own)
+    rates = [float(group.get("lr", 1.0)) for group in patient.optimizer.param_groups]
+    still = bool(probe.strides) and not any(probe.strides.values()) and max(rates) < NONE
+    return given and still and not (patient.still or own)
 
 
 def _nothing(probe: Probe) -> Suspicion:
