@@ -172,7 +172,8 @@ def _best(fault: str, suspicion: Suspicion, probe: Probe) -> tuple[Remedy | None
 def _left(fault: str, treated: Patient, probe: Probe) -> bool:
     """Whether the fault is still there, or something that follows from it."""
     after = Probe(treated, probe.steps)
-    names = [each for each in RULES if each == fault or each in RULES[fault].explains]
+    same = len(treated.batches) == len(probe.patient.batches)  # larger ones take their time
+    names = [each for each in RULES if each == fault or (same and each in RULES[fault].explains)]
     return any(_looked(RULES[each], after) for each in sorted(names, key=lambda each: each != fault))
 
 
