@@ -29,5 +29,5 @@ SETS: dict[str, tuple[list[Broken], list[Healthy]]] = {
     "first": (BROKEN, [*HEALTHY, *RECIPES_SHORT]),
     **{each.__name__.rpartition(".")[2]: (each.BROKEN, each.HEALTHY) for each in (second, third, fourth, fifth, sixth)},
 }
-KEPT = "fourth"
+KEPT = "sixth"
 """The set that nobody looks at while rules are written."""
