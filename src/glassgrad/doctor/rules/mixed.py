@@ -37,6 +37,8 @@ NO_BETTER = 0.96
 """A loss above this share of that of one answer for all rows is no better."""
 ADAM, BY_ADAM, HALF = 3e-3, 150, 0.5
 """A rate that suits most nets, so many steps of it, and the share of the loss that is left of what is learned then."""
+OTHERS = 16
+"""With fewer rows that do not have the most frequent label nothing can be told of them."""
 AGAIN, AS_OFTEN = 30, 0.7
 """So many rows have to come twice, and to differ in their label so often against chance."""
 
@@ -55,7 +57,7 @@ def shuffled(probe: Probe) -> Iterator[Suspicion]:
         yield _said(len(which), evidence, FAULT)
         return
     small = len(first) < ENOUGH
-    if len(first) < (FEWER if found.counted_out else ENOUGH) or np.ptp(found.targets) == 0:
+    if len(first) < (FEWER if found.counted_out else ENOUGH) or found.others < OTHERS:
         return
     evidence = {}
     for number, x in enumerate(found.inputs):
@@ -137,6 +139,12 @@ class Rows:
         numbers = np.stack([np.unique(x, axis=0, return_inverse=True)[1].ravel() for x in each], 1)
         _, first, which = np.unique(numbers, axis=0, return_index=True, return_inverse=True)
         return which.ravel(), np.sort(first)
+
+    @property
+    def others(self) -> int:
+        """How many rows have another label than the most frequent one."""
+        _, counts = np.unique(self.targets, axis=0, return_counts=True)
+        return int(counts.sum() - counts.max())
 
     @property
     def counted_out(self) -> bool:
