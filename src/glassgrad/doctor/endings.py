@@ -15,6 +15,9 @@ from .patient import Ending
 from .replayed import Replay
 from .visit import Visit
 
+KINDS = 3
+"""Labels are so many times as many as there are classes; the numbers of rows are not."""
+
 
 class Replayed(Ending):
     """What was recorded from the predictions to the loss."""
@@ -23,9 +26,8 @@ class Replayed(Ending):
         self.replay, self.outputs, self.answer, self.other = replay, outputs, answer, other
         rows = () if answer is None else replay.fixed[answer].shape[:1]
         beside = [node.value for place, node in replay.fixed.items() if place != answer and node.shape[:1] == rows]
-        labels = [value for value in beside if value.ndim and value.size == len(value) and value.dtype.kind in "iu"]
-        named = [value.reshape(-1) for value in labels]
-        self.classes = [wrap(leaf(value)) for value in named if not np.array_equal(value, np.arange(len(value)))]
+        held = [node.value.reshape(-1) for place, node in replay.fixed.items() if place != answer and _in_a_row(node)]
+        self.classes = [wrap(leaf(value)) for value in held if KINDS * len(np.unique(value)) <= len(value)]
         self.weighed = any(_tells_rows_apart(value) for value in beside if rows)
 
     @property
@@ -59,6 +61,11 @@ def ending(visit: Visit, outputs: list[Node]) -> Replayed | None:
     answer = _before(visit.tape, fits[0], predictions)
     replay = Replay(visit.tape, outputs, visit.root, answer)
     return Replayed(replay, len(outputs), next(place for place, node in replay.leaves.items() if node is answer))
+
+
+def _in_a_row(node: Node) -> bool:
+    """Whether a node holds whole numbers, one after another."""
+    return node.dtype.kind in "iu" and bool(node.shape) and int(np.prod(node.shape)) == node.shape[0] > 0
 
 
 def _tells_rows_apart(value: Any) -> bool:

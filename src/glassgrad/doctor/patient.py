@@ -51,7 +51,8 @@ class Ending:
     answers: Tensor | None
     """The targets themselves, if one tensor of the part is those."""
     classes: Sequence[Tensor] = ()
-    """Other whole numbers of the part, one for each row: the labels of further heads."""
+    """Other whole numbers of the part, of a few kinds, one after another: the labels of further heads, or of some
+    rows."""
     weighed: bool = False
     """Whether the part has other numbers for each row beside them: weights, advantages, which action was taken."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.trace import flatten
 from ..explain.tape import Tape, record
 from ..findings import Place
 from ..graph import Node
@@ -202,7 +203,17 @@ class Probe:
         usual = int(min(max(SECONDS / sum(_seconds(self.tape, node) for node in made), LEAST), MOST)) if made else LEAST
         own = len(self.patient.loop.losses) if self.patient.loop is not None else 0
         usual = min(max(usual, min(own, 3 * usual)), MOST)
+        if own and self._same_batch:  # then a trial is the user's own course, step for step
+            usual = min(usual, max(own, LEAST))
         return min(max(usual, self._runs_away_at + 10), 5 * usual, MOST) if self._runs_away_at else usual
+
+    @cached_property
+    def _same_batch(self) -> bool:
+        """Whether all steps see the same batch."""
+        first, *others = ([t.numpy() for t in flatten(list(each))] for each in self.patient.batches)
+        pairs = (zip(first, each, strict=True) for each in others if len(each) == len(first))
+        alike = [all(np.array_equal(a, b) for a, b in pair) for pair in pairs]
+        return bool(alike) and len(alike) == len(others) and all(alike)
 
     @cached_property
     def _runs_away_at(self) -> int:

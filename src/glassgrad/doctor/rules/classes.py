@@ -13,7 +13,7 @@ from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place, count
 from ...tensor import Tensor
 from ..courses import over_batches
-from ..patient import Batch, Patient, answered, answers, drawing
+from ..patient import Batch, Ending, Patient, answered, answers, drawing
 from ..probe import FAILURES, Probe
 from ..rule import Remedy, Suspicion, rule
 from .asking import classes, said, takes
@@ -57,7 +57,7 @@ class Labels:
 @rule("class imbalance")
 def imbalance(probe: Probe) -> Iterator[Suspicion]:
     """One class that is nearly all there is, in all batches or in each one."""
-    found = labels_of(probe.patient)
+    found = labels_of(probe.patient) or _of_endings(probe.patient)
     if found is None or len(found.values) < LEAST:
         return
     kind, share = found.largest
@@ -97,6 +97,15 @@ def labels_of(patient: Patient) -> Labels | None:
     heard = np.concatenate(kept)
     inputs = [np.concatenate(each)[heard] for each in zip(*rows, strict=True)]
     return Labels(whole.astype(np.int64)[heard], numbers[heard], inputs, whole[heard], heard)
+
+
+def _of_endings(patient: Patient) -> Labels | None:
+    """Labels that a recorded loss has, if its targets are not known: of some rows, or of a further head."""
+    ends = [batch[-1] for batch in patient.batches if isinstance(batch[-1], Ending) and batch[-1].classes]
+    if len(ends) < len(patient.batches):
+        return None
+    values = np.concatenate([each.classes[0].numpy() for each in ends]).astype(np.int64)
+    return Labels(values, np.zeros(len(values), np.int64), [], values, np.ones(len(values), bool))
 
 
 def _of_places(patient: Patient) -> Labels | None:
