@@ -279,4 +279,4 @@ def _differs(array: Any, rows: int) -> bool:
 
 
 def _alike(array: Any) -> bool:
-    return bool(np.all(np.ptp(array, axis=0) <= 1e-6 * np.max(np.abs(array), initial=0)))
+    return bool(np.all(np.ptp(array, axis=0) <= 1e-3 * np.max(np.abs(array), initial=0)))

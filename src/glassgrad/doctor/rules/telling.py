@@ -86,8 +86,9 @@ def _given(targets: list[Any], x: Any) -> tuple[Any, Any]:
     t = np.concatenate([t.detach().numpy().reshape(-1) for t in targets])
     if x.ndim == 4 and x.shape[1] > 1 and t.size == x.size // x.shape[1]:  # one for each pixel
         return np.moveaxis(x, 1, -1).reshape(t.size, -1), t
-    if x.ndim == 3 and x.shape[1] == t.size // len(targets) * len(targets) != len(x):
-        x = x.swapaxes(0, 1)
+    count = len(targets)
+    if x.ndim == 3 and x.shape[1] * count == t.size != len(x) and len(x) % count == 0:  # time comes first
+        x = x.reshape(count, -1, *x.shape[1:]).swapaxes(1, 2).reshape(t.size, -1, x.shape[2])
     if x.ndim != 3 or _is_classes(t, len(x)):
         return x.reshape(len(x), -1), t
     return (x[:, 0], t) if np.any(np.ptp(x, 1).max(0) == 0) else (None, None)
