@@ -13,10 +13,13 @@ from .layers import layers_of
 from .patient import Patient
 from .probe import Probe, Site, rms
 from .rule import Remedy
+from .trends import fell
 from .trouble import vanished
 
 MOST = 0.5
 """Which share of the rows has to be lost."""
+NEARLY_ALL, STUCK = 0.9, 0.05
+"""The same of the entries, if the loss falls by less than the second share."""
 PALE = 1e-12
 """A gradient of the outputs below this is small before any layer can make it so."""
 
@@ -25,11 +28,17 @@ def lost_rows(probe: Probe) -> tuple[Site, float] | None:
     """The first operation whose results are 0 in most rows for being too small, and that no gradient gets past."""
     weights = [each for each in probe.weights if each.gradient is not None]
     still = {id(each.cell) for each in weights if not np.any(each.gradient)}
+    stuck = fell(probe) < STUCK if not probe.fails else False
     cells = {leaf: cell for cell, leaf in probe.tape.cells.values() if leaf.requires_grad}
     for site in probe.sites:
         if site.node.requires_grad and site.value.size and 0 < np.abs(site.value).max() < PALE:
             lost = float(np.mean(vanished(probe.tape, site.node)))
             if lost >= MOST:  # and of what is left nothing comes
+                return site, lost
+        faint = stuck and site.node.requires_grad and site.value.ndim > 0 and np.mean(site.value == 0) > NEARLY_ALL
+        if faint and not np.allclose(site.value.sum(-1), 1, atol=1e-3):
+            lost = float(np.mean(vanished(probe.tape, site.node)))
+            if lost > NEARLY_ALL:
                 return site, lost
         if not still:
             continue

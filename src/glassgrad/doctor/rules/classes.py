@@ -12,7 +12,6 @@ from ... import functions as fn
 from ...dispatch import no_grad
 from ...findings import FAULT, NOTE, Place, count
 from ...tensor import Tensor
-from ..courses import over_batches
 from ..patient import Batch, Ending, Patient, answered, answers, drawing
 from ..probe import FAILURES, Probe
 from ..rule import Remedy, Suspicion, rule
@@ -53,6 +52,14 @@ class Labels:
         kinds, counts = np.unique(self.values, return_counts=True)
         return int(kinds[counts.argmax()]), float(counts.max() / counts.sum())
 
+    @property
+    def in_order(self) -> float | None:
+        """The share of one class in the batch in the middle, if that is most of it, and less of all batches."""
+        parts = [self.values[self.batches == number] for number in np.unique(self.batches)]
+        alone = [np.unique(each, return_counts=True)[1].max() / len(each) for each in parts if len(each) >= ROWS]
+        pure = len(alone) > 1 and float(np.median(alone)) > MOST >= self.largest[1]
+        return float(np.median(alone)) if pure else None
+
 
 @rule("class imbalance")
 def imbalance(probe: Probe) -> Iterator[Suspicion]:
@@ -64,13 +71,11 @@ def imbalance(probe: Probe) -> Iterator[Suspicion]:
     if MOST < share < 1:
         yield _rare(probe, found, kind, share)
         return
+    if found.in_order is not None:  # of rows in the order of their classes other batches have other ones
+        return
     yield from _overlooked(probe, found)
     if not found.inputs:
         return
-    batches = [each for each in _by_batch(found) if len(each) >= ROWS]
-    alone = [float(np.mean(each == np.bincount(each - each.min()).argmax() + each.min())) for each in batches]
-    if share <= MOST and len(alone) > 1 and np.median(alone) > MOST:
-        yield _sorted(found, float(np.median(alone)))
     yield from _never(probe, found)
 
 
@@ -133,10 +138,6 @@ def _ignored(patient: Patient, batch: Any, labels: Any) -> Any:
     except FAILURES:
         same = False
     return below & same
-
-
-def _by_batch(found: Labels) -> list[Any]:
-    return [found.values[found.batches == number] for number in np.unique(found.batches)]
 
 
 def _rare(probe: Probe, found: Labels, kind: int, share: float) -> Suspicion:
@@ -245,33 +246,6 @@ def _balanced(probe: Probe, found: Labels) -> Remedy:
         "draw the classes equally often (WeightedRandomSampler), or weigh them: weight= or pos_weight= of the loss",
         resample, loss, "the loss of a batch with as many of each class",
     )  # fmt: skip
-
-
-def _sorted(found: Labels, share: float) -> Suspicion:
-    """Rows in the order of their classes."""
-
-    def shuffle(given: Patient) -> None:
-        order, made, at = np.random.default_rng(0).permutation(len(found.values)), [], 0
-        order = np.resize(order, len(found.kept))
-        for old in given.batches:
-            rows = order[at : at + len(old[0])]
-            new = found.targets[rows].reshape(-1, *answers(old[-1]).shape[1:])
-            made.append(Batch.like(old, (*found.rows(rows), answered(old[-1], fn.tensor(new)))))
-            at += len(rows)
-        given.batches = made
-
-    return Suspicion(
-        f"a batch holds nearly one class: {share:.0%} in the middle",
-        Place(module="the targets"),
-        {"share of one class in a batch": share, "share of the largest class": found.largest[1]},
-        "rows in the order of their classes: each step learns to say its class, and unlearns the one before",
-        (
-            Remedy(
-                "shuffle the rows: DataLoader(..., shuffle=True)", shuffle, over_batches, "the mean loss of all batches"
-            ),
-        ),
-        sure=False,
-    )
 
 
 def _never(probe: Probe, found: Labels) -> Iterator[Suspicion]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..mending import leaky, zero_biases
+import numpy as np
+
+from ..mending import features, leaky, scaled_inputs, zero_biases
 from ..probe import Probe
 from ..rectifiers import Rectifier, rectifiers
 from ..remedies import fitted_start, fresh_start, rate
@@ -15,6 +17,8 @@ BATCHES = 8
 """A unit is dead if it is so on all of these."""
 LEARNED = 0.05
 """A loss that has fallen to this share has been learned, whatever died on the way."""
+FAR = 30.0
+"""Inputs as large as this are not scaled."""
 FOLLOWS = (
     "zero gradient", "no gradient", "vanishing gradients", "saturated activations", "flat place", "too low a rate",
     "too high a rate", "oscillating loss", "no overfitting of one batch", "weights that barely move",
@@ -27,6 +31,8 @@ def dead(probe: Probe) -> Iterator[Suspicion]:
     """At least about half of a layer's rectifiers have no slope at any row: at the start, or after some steps."""
     before = rectifiers(probe, BATCHES)
     fallen = [each for each in before if each.fallen]
+    if fallen and _by_inputs(probe):
+        return
     if fallen:
         yield _suspicion(
             fallen,
@@ -47,7 +53,7 @@ def dead(probe: Probe) -> Iterator[Suspicion]:
     if len(after) != len(before):
         return
     died = [new for old, new in zip(before, after, strict=True) if new.fallen and old.share < new.share / 2]
-    if died:
+    if died and not _by_inputs(probe, late=True):
         lr = float(probe.patient.optimizer.param_groups[0]["lr"])
         was = next(old.share for old, new in zip(before, after, strict=True) if new is died[0])
         yield _suspicion(
@@ -62,6 +68,18 @@ def dead(probe: Probe) -> Iterator[Suspicion]:
             ),
             sure=False,
         )
+
+
+def _by_inputs(probe: Probe, late: bool = False) -> bool:
+    """Whether it is inputs far from 0 that put the rows there: of scaled ones no more units are dead than by chance, at
+    the start or after some steps."""
+    largest = max((float(np.abs(x).max()) for x in features(probe.patient).values()), default=0.0)
+    treated = scaled_inputs().treated(probe.patient) if largest > FAR else None
+    if treated is None:
+        return False
+    if late:
+        treated.train(probe.steps)
+    return not any(each.fallen for each in rectifiers(Probe(treated, probe.steps), BATCHES))
 
 
 def _suspicion(

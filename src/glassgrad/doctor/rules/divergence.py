@@ -19,6 +19,7 @@ from ..probe import FAILURES, Probe, norm
 from ..remedies import both, rate
 from ..rule import Remedy, Suspicion, rule
 from ..trends import RISES, SWINGS, swings
+from .order import in_order
 
 FAR = (1e2, 1e4, 1e6)
 """How far predictions are moved to see whether a loss has a bound, against their size."""
@@ -28,6 +29,8 @@ PARTS = 10
 """A user's own loop is looked at in so many parts, each as its mean."""
 HEAVY, USUAL, SQUARES = 0.95, 0.9, 0.99
 """A momentum that is heavy, and the usual one; and how long squares of gradients are remembered at least."""
+SLOW = 0.1
+"""A loss that follows the logarithm of its predictions gains at least this share of its size in two orders of them."""
 HALF = 0.5
 """The share of the loss to which a lighter momentum has to bring it where it does not swing on its way."""
 
@@ -55,7 +58,8 @@ def boundless(patient: Patient, sign: int) -> bool | None:
         return None
     if not math.isfinite(far):
         return far > 0
-    return far > near and (farther - far > 10 * (far - near) or farther == math.inf)
+    grows = farther - far > 10 * (far - near) or farther - far > HALF * (far - near) > SLOW * abs(near)
+    return far > near and (grows or farther == math.inf)
 
 
 def runs_down(losses: list[float]) -> bool:
@@ -168,9 +172,14 @@ def _momentum(group: dict[str, Any]) -> float:
     return float(betas[0] if betas else group.get("momentum", 0))
 
 
-@rule("oscillating loss", explains=("too high a rate",))
+@rule("oscillating loss", explains=("too high a rate", "gradient noise"))
 def oscillating(probe: Probe) -> Iterator[Suspicion]:
-    """The loss swings, not for its rate but for a momentum that goes on long after the slope has turned."""
+    """The loss swings, not for its rate but for a momentum that goes on long after the slope has turned, or because
+    each batch has other targets than the one before it."""
+    found = list(in_order(probe))
+    if found:
+        yield from found
+        return
     size, rises = swings(probe)
     groups = probe.patient.optimizer.param_groups
     heaviest = max(map(_momentum, groups))

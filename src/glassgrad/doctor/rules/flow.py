@@ -25,7 +25,9 @@ WELL, SOME, HARDLY = 0.5, 0.3, 0.1
 """A loss that falls by the first share learns well, by the second something, by less than the third next to nothing."""
 IN_TIME = 1e-5
 """What share of the gradient has to be lost on its way through time: gates let little through at their start."""
-NEARLY = 3e-3
+FAR_BLOWN = 1e3
+"""So much more gradient at the beginning of time no sum over its steps makes."""
+NEARLY = LOST
 """A share that is lost somewhere on the way; told only of a net that hardly learns, and does if it is mended."""
 NEARLY_ALL = 0.9
 """A share of flat entries that is told though the loss falls."""
@@ -101,7 +103,7 @@ def _flow(probe: Probe, kind: str, bad: Callable[[float], bool]) -> Iterator[Sus
     if by_time and product > IN_TIME:
         return
     held = fell(probe) > SOME or probe.patient.clip_norm is not None
-    if kind == "exploding" and _reused(probe, links) and held and not restless(probe):
+    if kind == "exploding" and product < FAR_BLOWN and _reused(probe, links) and held and not restless(probe):
         return  # what goes through time gets a part of the gradient at each of its steps
     sign = 1 if kind == "exploding" else -1
     worst, first, mean, times = _worst(probe, links, sign)

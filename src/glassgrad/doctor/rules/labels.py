@@ -288,7 +288,7 @@ def _same(a: Any, z: Any) -> bool:
 def _none(patient: Patient) -> Iterator[Suspicion]:
     """Targets of a later batch that are no numbers; those of the first are found in the recorded step."""
     for number, each in enumerate(every(patient)):
-        if number and each.dtype.kind == "f" and not np.all(np.isfinite(each)):
+        if number and each.dtype.kind == "f" and not np.all(np.isfinite(each)) and _known(patient, number):
             row = tuple(int(i) for i in np.argwhere(~np.isfinite(each))[0])
             yield Suspicion(
                 f"row {row[0]} of batch {number} has the target {each[row]:g}",
@@ -297,6 +297,12 @@ def _none(patient: Patient) -> Iterator[Suspicion]:
                 "one target that is no number makes the loss of its batch none, and then all weights",
             )
             return
+
+
+def _known(patient: Patient, number: int) -> bool:
+    """Whether the inputs of a batch are numbers; if they are none, targets of the same series are not to blame."""
+    given = [each.numpy() for each in patient.batches[number][:-1] if isinstance(each, Tensor)]
+    return all(bool(np.all(np.isfinite(each))) for each in given if each.dtype.kind == "f")
 
 
 def _by_error(probe: Probe) -> Iterator[Suspicion]:

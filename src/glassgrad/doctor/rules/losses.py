@@ -234,8 +234,8 @@ def _linear(patient: Patient, predictions: Tensor, targets: Tensor) -> bool:
 def _softened(patient: Patient, known: Classes, predictions: Tensor, targets: Tensor) -> bool:
     """Whether a loss of scores stays above 0 by just what a second softmax keeps it."""
     sure, plain = loss_of(patient, known.sure(predictions), targets), loss_of(patient, predictions, targets)
-    size = 1.0 if sure < 2 * math.log(known.count) else float(known.truth.sum())
-    return near(sure / size, math.log1p((known.count - 1) / math.e)) and not near(sure, plain)
+    size = loss_of(patient, predictions * 0, targets) / math.log(known.count)  # it may be a share of a loss, or a sum
+    return size > 0 and near(sure / size, math.log1p((known.count - 1) / math.e)) and not near(sure, plain)
 
 
 def _sigmoid_within(patient: Patient, predictions: Tensor, targets: Tensor) -> bool:

@@ -214,9 +214,9 @@ def _adds(probe: Probe, predictions: Tensor) -> bool:
         if len(users) != 1 or _weighed(tape, node, users[0]):
             return False
         slope = _slope(tape, node, users[0])
-        total, divided = total * slope, divided or _is_share(slope * rows)
+        total, divided = total * slope, divided or _is_share(slope * rows) or _is_mean(slope, rows)
         node = users[0]
-    return not divided or (_is_share(total) and not _is_share(total * rows))
+    return not divided or (_is_share(total) and not _is_share(total * rows) and not _is_mean(total, rows))
 
 
 def _added_one_by_one(tape: Tape, rows: int) -> bool:
@@ -243,6 +243,11 @@ def _over_rows(tape: Tape, node: Node, rows: int) -> bool:
         return False
     before = tape.inputs(node)[0].shape
     return any(before[axis] and before[axis] % rows == 0 for axis in node.params.get("axes", ()))
+
+
+def _is_mean(slope: float, rows: int) -> bool:
+    """Whether a sum is divided by a whole number that may be that of the rows that count."""
+    return _is_share(slope) and max(MANY / 2, rows / 16) <= round(1 / slope) <= rows
 
 
 def _is_share(number: float) -> bool:

@@ -147,8 +147,9 @@ def wildly(probe: Probe) -> Iterator[Suspicion]:
             sure=False,
         )
         return
-    first = {w.name: w.moved for w in probe.weights if w.name in probe.strides and 0 < w.moved < math.inf}
-    usual = median(stride for stride in first.values() if stride <= WILDLY)
+    moving = {w.name: w for w in probe.weights if w.name in probe.rates and 0 < w.moved < math.inf}
+    first = {name: w.moved for name, w in moving.items() if w.before.ndim > 1 or _given(probe, name)}
+    usual = median(stride for name, stride in first.items() if stride <= WILDLY and moving[name].before.ndim > 1)
     wild = [
         name for name, stride in first.items()
         if stride > max(WILDLY, (GIVEN if _given(probe, name) else AHEAD) * usual)

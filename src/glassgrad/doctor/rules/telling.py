@@ -14,6 +14,7 @@ from ..mending import features
 from ..patient import Ending, Patient, answers
 from ..probe import Probe
 from ..rule import Suspicion, rule
+from .ahead import sees_ahead
 from .data import WIDEST, which
 
 LEAST = 16
@@ -22,6 +23,8 @@ TOLD, OTHERS = 1e-3, 0.9
 """Which share of a column the label leaves open, at most, and which share it tells of most others, at most."""
 NEARLY, LITTLE = 0.02, 0.5
 """The same of a single column that has some noise on it, where of every other one the label tells little."""
+HEADS = 32
+"""Of so many targets of a row each is looked at by itself."""
 MANY = 8
 """So many labels that a column has a number for each of them by no chance."""
 FIT, APART = 2e-3, 100.0
@@ -30,7 +33,18 @@ FIT, APART = 2e-3, 100.0
 
 @rule("leaking label", explains=("duplicate features",))
 def leak(probe: Probe) -> Iterator[Suspicion]:
-    """Columns that are the label in another form: a number that goes with it, an entry that is the same for a class."""
+    """Columns that are the label in another form: a number that goes with it, an entry that is the same for a class;
+    or a sequence whose next word is seen before it is told."""
+    ahead = sees_ahead(probe.patient)
+    if ahead is not None:
+        yield Suspicion(
+            "what is said of a word changes with the words after it, which are to be told",
+            Place(module="the inputs"),
+            {"places whose predictions change": float(ahead)},
+            "each target is the next input, and the net can look at it: mask the places that come later, as "
+            "scaled_dot_product_attention(..., is_causal=True) does",
+        )
+        return
     for place, x in features(probe.patient).items():
         for targets in _targets(probe.patient):
             width = x.shape[2] if x.ndim == 3 else 0
@@ -72,7 +86,13 @@ def _leaks(x: Any, t: Any, place: int, features: int) -> Iterator[Suspicion]:
 
 def _targets(patient: Patient) -> Iterator[list[Any]]:
     """The targets of all batches, and so for each further head that says classes."""
-    yield [answers(batch[-1]) for batch in patient.batches]
+    first = [answers(batch[-1]) for batch in patient.batches]
+    yield first
+    if all(isinstance(t, Tensor) and t.ndim == 2 and 1 < t.shape[1] <= HEADS for t in first):
+        widths = {t.shape[1] for t in first}
+        alike = any(isinstance(x, Tensor) and x.shape == first[0].shape for x in patient.batches[0][:-1])
+        if len(widths) == 1 and not alike:  # what is to be given back stands in the inputs
+            yield from ([t[:, each] for t in first] for each in range(widths.pop()))
     ends = [batch[-1] for batch in patient.batches if isinstance(batch[-1], Ending)]
     if len(ends) == len(patient.batches) and len({len(each.classes) for each in ends}) == 1:
         yield from (list(each) for each in zip(*(each.classes for each in ends), strict=True))
