@@ -406,3 +406,100 @@ def test_batches_of_one_row_whose_first_axis_is_time():
     given.model = net
     found = ask("gradient noise", given, 60)
     assert all(each.evidence["rows of a batch"] == 1 for each in found)
+
+
+# -- rows in order, words ahead ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_rows_in_the_order_of_their_targets(kind, shuffled):
+    gg.manual_seed(0)
+    x = gg.randn(256, 6)
+    number = x[:, 0] + x[:, 1] ** 2
+    y = (number * 2).clamp(0, 3).long() if kind == "classes" else number[:, None]
+    order = gg.randperm(256) if shuffled else number.argsort()
+    net = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 4 if kind == "classes" else 1))
+    loss = CROSS if kind == "classes" else MSE
+    given = patient(net, loss, parts(16, x[order], y[order]), optim.SGD(net.parameters(), lr=0.2))
+    if shuffled:
+        silent(given, "oscillating loss", "class imbalance")
+    else:
+        found = told("oscillating loss", given, 160)
+        assert "order" in found.suspicion.cause and found.proof.holds
+        silent(given, "class imbalance")
+
+
+class Causal(nn.Module):
+    def __init__(self, masked, turned=False):
+        super().__init__()
+        self.words, self.places, self.head = nn.Embedding(9, 16), nn.Parameter(gg.randn(7, 16)), nn.Linear(16, 9)
+        self.masked, self.turned = masked, turned
+
+    def forward(self, x):
+        h = (self.words(x) + self.places).unsqueeze(1)
+        said = self.head(F.scaled_dot_product_attention(h, h, h, is_causal=self.masked)[:, 0])
+        return said.transpose(1, 2) if self.turned else said
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_words_that_are_seen_before_they_are_told(turned):
+    text = gg.randint(0, 9, (16, 8))
+    batch = Batch((text[:, :-1], text[:, 1:]))
+    loss = CROSS if turned else lambda y, t: CROSS(y.reshape(-1, 9), t.reshape(-1))
+    silent(patient(Causal(True, turned), loss, batch), "leaking label")
+    found = told("leaking label", patient(Causal(False, turned), loss, batch))
+    assert found.evidence["places whose predictions change"] == 6
+    other = Batch((text[:, :-1], gg.randint(0, 9, (16, 7))))  # to say something else of each word is another task
+    silent(patient(Causal(False, turned), loss, other), "leaking label")
+
+
+def test_one_of_several_labels_in_the_inputs():
+    x, y = gg.randn(96, 5), (gg.rand(96, 3) < 0.5).float()
+    net, loss = nn.Linear(5, 3), nn.BCEWithLogitsLoss()
+    silent(patient(net, loss, Batch((x, y))), "leaking label")
+    x[:, 4] = 2 * y[:, 1] - 1
+    assert told("leaking label", patient(net, loss, Batch((x, y)))).where.entry == (4,)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 12.0])
+def test_a_share_of_a_loss_that_takes_the_softmax_twice(share):
+    x, y = gg.randn(60, 4), gg.randint(0, 5, (60,))
+    net = nn.Linear(4, 5)
+    silent(patient(net, lambda p, t: share * CROSS(p, t), Batch((x, y))), "softmax before a loss that has one")
+    twice = patient(net, lambda p, t: share * CROSS(p.softmax(1), t), Batch((x, y)))
+    assert told("softmax before a loss that has one", twice).where.op == "softmax"
+
+
+def test_a_loss_that_falls_with_the_logarithm_for_ever():
+    gg.manual_seed(0)
+    x = gg.randn(64, 4)
+    net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1))
+    ratio = patient(net, lambda y, t: 10 * (4.0 / ((y - t) ** 2).mean()).log(), Batch((x, x[:, :1])))
+    ratio.optimizer.param_groups[0]["lr"] = 0.05
+    assert "floor" in told("diverging loss", ratio, 200).suspicion.symptom
+    silent(patient(net, lambda y, t: (1 + (y - t) ** 2).log().mean(), Batch((x, x[:, :1]))), "diverging loss")
+
+
+def test_vectors_with_a_wild_rate_of_their_own():
+    gg.manual_seed(0)
+    x, y = gg.randn(64, 6), gg.randint(0, 3, (64,))
+    net = nn.Sequential(nn.Linear(6, 24), nn.LayerNorm(24), nn.ReLU(), nn.Linear(24, 3))
+    flat, deep = [p for p in net.parameters() if p.ndim < 2], [p for p in net.parameters() if p.ndim > 1]
+
+    def rule(lr):
+        return optim.Adam([{"params": deep}, {"params": flat, "lr": lr}], lr=0.005)
+
+    silent(patient(net, CROSS, Batch((x, y)), rule(0.005)), "weights that move wildly")
+    assert told("weights that move wildly", patient(net, CROSS, Batch((x, y)), rule(3.0))).proof.holds
+
+
+def test_rectifiers_that_unscaled_inputs_put_below_0_are_the_inputs_doing():
+    gg.manual_seed(0)
+    x = gg.rand(64, 4)
+    net = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 1))
+    with gg.no_grad():
+        net[0].weight.copy_(-net[0].weight.abs())
+    given = patient(net, MSE, Batch((900 + 100 * x, x[:, :1])))
+    silent(given, "dead rectifiers")
+    assert ask("unscaled inputs", given)
