@@ -12,7 +12,6 @@ MOTIF = "TGACTCA"
 
 
 class Strands(Dataset):
-
     def __init__(self, count, length=36, seed=0):
         rng = np.random.default_rng(seed)
         codes = rng.integers(0, 4, (count, length))
