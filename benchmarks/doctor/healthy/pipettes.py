@@ -1,5 +1,6 @@
 """How much liquid a pipette gave, and how sure one may be: two heads, a Gaussian likelihood, a Trainer."""
 
+import itertools
 from dataclasses import dataclass
 
 import glassgrad as gg
@@ -22,7 +23,7 @@ class Gauge(nn.Module):
         super().__init__()
         sizes = [cfg.features] + [cfg.hidden] * cfg.layers
         self.body = nn.Sequential()
-        for number, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
+        for number, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             self.body.add_module(f"fc{number}", nn.Linear(fan_in, fan_out))
             self.body.add_module(f"act{number}", nn.ReLU())
         self.mean = nn.Linear(cfg.hidden, 1)

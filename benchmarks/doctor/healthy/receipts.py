@@ -1,4 +1,4 @@
-"""What a receipt comes to: encoder layers over items and amounts with padding, groups of parameters, averaged weights."""
+"""What a receipt comes to: encoder layers over padded items and amounts, groups of parameters, averaged weights."""
 
 import copy
 
@@ -62,7 +62,7 @@ def configure_optimizer(model, cfg):
 
 def update_average(average, model, decay):
     with gg.no_grad():
-        for old, new in zip(average.parameters(), model.parameters()):
+        for old, new in zip(average.parameters(), model.parameters(), strict=True):
             old.mul_(decay).add_((1 - decay) * new.detach())
 
 

@@ -1,4 +1,4 @@
-"""By how many quarter turns a digit was turned: two convolutions with batch norm, warm-up and cosine, a dict of settings."""
+"""By how many quarter turns a digit was turned: two convolutions with batch norm, warm-up and cosine."""
 
 import math
 
@@ -15,7 +15,7 @@ CONFIG = {"lr": 0.05, "momentum": 0.9, "epochs": 6, "batch_size": 32, "warmup": 
 def load_data():
     images = load_digits().images[:1200] / 16.0
     turns = np.arange(len(images)) * 7 // 2 % 4
-    turned = np.stack([np.rot90(image, int(turn)) for image, turn in zip(images, turns)])
+    turned = np.stack([np.rot90(image, int(turn)) for image, turn in zip(images, turns, strict=True)])
     x = gg.tensor((turned - turned.mean()) / turned.std()).float().unsqueeze(1)
     y = gg.tensor(turns)
     return (x[:960], y[:960]), (x[960:], y[960:])

@@ -7,7 +7,12 @@ from edits import Broken, after, broken, drawn, drop, optimizer, slower, start, 
 BROKEN: list[Broken] = []
 WHOLE = {"whole": True, "mendable": True}
 ANYWHERE = {"modules": ("*",), "whole": True, "mendable": True}
-BARELY, WILDLY, FAST, SLOW = ("weights that barely move",), ("weights that move wildly",), ("too high a rate",), ("too low a rate",)
+BARELY, WILDLY, FAST, SLOW = (
+    ("weights that barely move",),
+    ("weights that move wildly",),
+    ("too high a rate",),
+    ("too low a rate",),
+)
 LARGE, SMALL = ("too large a start",), ("too small a start",)
 
 ADAM = "self.optimizer = optim.Adam(model.parameters(), lr=cfg.lr)"
@@ -72,16 +77,36 @@ BROKEN += [
 
 # -- gradients on their way --
 
-SIGMOIDS = swap("self.risk = nn.Linear(24, 1)", "deep = [each for _ in range(7) for each in (nn.Linear(24, 24), nn.Sigmoid())]\n        self.risk = nn.Sequential(*deep, nn.Linear(24, 1))")
-DEEP_OUT = swap("self.out = nn.Linear(32, 2)", "tail = [each for _ in range(7) for each in (nn.Linear(32, 32), nn.ReLU())]\n        self.out = nn.Sequential(*tail, nn.Linear(32, 2))")
-REFINE = (after("self.fuse = ", "self.refine = nn.Linear(hidden, hidden)"), swap("        h = h[-1]\n", "        h = h[-1]\n        for _ in range(12):\n            h = h + F.relu(self.refine(h)) / 12\n"))
-TO_RNN = (swap("nn.GRU(embed_dim, hidden_dim, batch_first=True)", 'nn.RNN(embed_dim, hidden_dim, nonlinearity="relu", batch_first=True)'), CLIP, swap("lr=0.01", "lr=4e-3"), swap("range(8)", "range(12)"))
+SIGMOIDS = swap(
+    "self.risk = nn.Linear(24, 1)",
+    "deep = [each for _ in range(7) for each in (nn.Linear(24, 24), nn.Sigmoid())]\n        self.risk = nn.Sequential(*deep, nn.Linear(24, 1))",
+)
+DEEP_OUT = swap(
+    "self.out = nn.Linear(32, 2)",
+    "tail = [each for _ in range(7) for each in (nn.Linear(32, 32), nn.ReLU())]\n        self.out = nn.Sequential(*tail, nn.Linear(32, 2))",
+)
+REFINE = (
+    after("self.fuse = ", "self.refine = nn.Linear(hidden, hidden)"),
+    swap(
+        "        h = h[-1]\n",
+        "        h = h[-1]\n        for _ in range(12):\n            h = h + F.relu(self.refine(h)) / 12\n",
+    ),
+)
+TO_RNN = (
+    swap(
+        "nn.GRU(embed_dim, hidden_dim, batch_first=True)",
+        'nn.RNN(embed_dim, hidden_dim, nonlinearity="relu", batch_first=True)',
+    ),
+    CLIP,
+    swap("lr=0.01", "lr=4e-3"),
+    swap("range(8)", "range(12)"),
+)
 SQUARED = swap("F.cross_entropy(logits, y[rows])", "F.mse_loss(F.softmax(logits, 1), F.one_hot(y[rows], 4).float())")
 BROKEN += [
     broken("vanishing gradients", "pipettes", swap("layers: int = 2", "layers: int = 8"), swap("nn.ReLU()", "nn.Sigmoid()"), ops=("sigmoid",), mendable=True),
     broken("vanishing gradients", "patients", SIGMOIDS, ops=("sigmoid",), mendable=True),
     broken("vanishing gradients", "receipts", swap("nn.Linear(cfg.d_model, 32), nn.ReLU(), nn.Linear(32, 1))", "nn.Linear(cfg.d_model, 32), nn.Sigmoid(), *[each for _ in range(7) for each in (nn.Linear(32, 32), nn.Sigmoid())], nn.Linear(32, 1))"), ops=("sigmoid",), mendable=True),
-    broken("exploding gradients", "pipettes", after(FC, "nn.init.normal_(self.body[-1].weight, std=0.5)"), base=(swap("layers: int = 2", "layers: int = 7"), swap("gg.exp(self.log_var(h))", "F.softplus(self.log_var(h)) + 1e-3")), also=LARGE, ops=("affine",), modules=("*",), mendable=True),
+    broken("exploding gradients", "pipettes", after(FC, "nn.init.normal_(self.body[-1].weight, std=0.5)"), base=(swap("layers: int = 2", "layers: int = 7"), swap("gg.exp(self.log_var(h)).squeeze(1)", "F.softplus(self.log_var(h)).squeeze(1) + 1e-3")), also=LARGE, ops=("affine",), modules=("*",), mendable=True),
     broken("exploding gradients", "seismics", start("for layer in net.out:", "    if isinstance(layer, nn.Linear):", "        nn.init.xavier_normal_(layer.weight, gain=4.0)"), base=(DEEP_OUT,), also=LARGE, ops=("affine",), modules=("out",), mendable=True),
     broken("exploding gradients", "patients", swap("h = h + F.relu(self.refine(h)) / 12", "h = h + 3 * F.relu(self.refine(h))"), base=REFINE, ops=("add", "mul", "affine", "relu"), modules=("refine", "encoder"), mendable=True),
     broken("exploding gradients", "melodies", after("model = Composer", "nn.init.orthogonal_(model.gru.weight_hh_l0, gain=3.0)"), base=TO_RNN, also=LARGE, ops=("matmul", "affine"), modules=("gru",), mendable=True),

@@ -48,7 +48,9 @@ BROKEN += [
 # -- modes --
 
 normed = swap("self.fc2 = nn.Linear(48, 4)", "self.bn = nn.BatchNorm1d(48)\n        self.fc2 = nn.Linear(48, 4)")
-fused = swap("self.dropout = nn.Dropout(0.1)", "self.fuse_bn = nn.BatchNorm1d(24)\n        self.dropout = nn.Dropout(0.1)")
+fused = swap(
+    "self.dropout = nn.Dropout(0.1)", "self.fuse_bn = nn.BatchNorm1d(24)\n        self.dropout = nn.Dropout(0.1)"
+)
 BROKEN += [
     broken("evaluation mode", "melodies", drop("model.train()"), modules=("drop",), **MODE),
     broken("evaluation mode", "petalled", drop("model.train()"), after("scheduler = ", "model.eval()"), modules=("bn", "dropout"), **MODE),
@@ -62,8 +64,13 @@ BROKEN += [
 
 # -- losses --
 
-one_hot = swap("F.cross_entropy(logits, y[rows])", "F.binary_cross_entropy_with_logits(logits, F.one_hot(y[rows], 4).float())")
-several = (swap("nn.CrossEntropyLoss()", "nn.MultiLabelSoftMarginLoss()"), swap("loss = criterion(outputs, labels)", "loss = criterion(outputs, F.one_hot(labels, 3).float())"))
+one_hot = swap(
+    "F.cross_entropy(logits, y[rows])", "F.binary_cross_entropy_with_logits(logits, F.one_hot(y[rows], 4).float())"
+)
+several = (
+    swap("nn.CrossEntropyLoss()", "nn.MultiLabelSoftMarginLoss()"),
+    swap("loss = criterion(outputs, labels)", "loss = criterion(outputs, F.one_hot(labels, 3).float())"),
+)
 by_hand = swap("loss = bce(logit, label[rows])", "loss = (F.softplus(logit) - label[rows] * logit).mean()")
 BROKEN += [
     broken("softmax before a loss that has one", "melodies", swap("return self.proj(self.drop(h))", "return nn.functional.softmax(self.proj(self.drop(h)), dim=-1)"), ops=("softmax",), mendable=True),
