@@ -34,5 +34,5 @@ SETS: dict[str, tuple[list[Broken], list[Healthy]]] = {
         for each in (second, third, fourth, fifth, sixth, seventh)
     },
 }
-KEPT = "sixth"
+KEPT = "seventh"
 """The set that nobody looks at while rules are written."""

@@ -18,7 +18,8 @@ LARGE, SMALL = ("too large a start",), ("too small a start",)
 ADAM = "self.optimizer = optim.Adam(model.parameters(), lr=cfg.lr)"
 PIPETTES_SGD = swap(ADAM, "self.optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)")
 SEISMICS_SGD = optimizer("optim.SGD(NET.parameters(), lr=0.05, momentum=0.9)")
-POINTERS_SGD = optimizer("optim.SGD(NET.parameters(), lr=0.1, momentum=0.9)")
+POINTERS_SGD = optimizer("optim.SGD(NET.parameters(), lr=0.03, momentum=0.9)")
+FULL = (swap("batch_size: int = 40", "batch_size: int = 800"), swap("epochs: int = 24", "epochs: int = 200"), swap("gamma=0.95", "gamma=0.995"))
 MELODIES_SGD = swap("optim.Adam(model.parameters(), lr=0.01)", "optim.SGD(model.parameters(), lr=0.5, momentum=0.9)")
 RECEIPTS_RULE, UNCOMPILED = "optim.AdamW(groups, lr=cfg.lr)", drop("@gg.compile")
 CLIP = drop("nn.utils.clip_grad_norm_(model.parameters(), max_norm)")
@@ -38,7 +39,7 @@ BROKEN += [
     broken("weights that move wildly", "patients", optimizer('optim.Adam([{"params": NET.encoder.parameters(), "lr": 1.0}, {"params": [p for name, p in NET.named_parameters() if "encoder" not in name]}], lr=HYPER["lr"])'), also=FAST, modules=("encoder",), **WHOLE),
     broken("oscillating loss", "seismics", optimizer("optim.SGD(NET.parameters(), lr=0.5)"), base=(UNCOMPILED,), also=FAST, shows="swings", **WHOLE),
     broken("oscillating loss", "receipts", swap(RECEIPTS_RULE, "optim.SGD(groups, lr=0.1, momentum=0.95)"), also=FAST, shows="swings", **WHOLE),
-    broken("oscillating loss", "pipettes", swap(ADAM, "self.optimizer = optim.Adam(model.parameters(), lr=cfg.lr, betas=(0.99, 0.5))"), swap("lr: float = 5e-3", "lr: float = 5e-2"), also=FAST + WILDLY, shows="swings", **WHOLE),
+    broken("oscillating loss", "pipettes", swap(ADAM, "self.optimizer = optim.SGD(model.parameters(), lr=0.2, momentum=0.9)"), base=FULL, also=FAST + WILDLY, shows="swings", **WHOLE),
     broken("oscillating loss", "patients", optimizer("optim.SGD(NET.parameters(), lr=1.0, momentum=0.97)"), also=FAST, shows="swings", **WHOLE),
     broken("diverging loss", "melodies", swap("lr=0.01)", "lr=0.01, maximize=True)"), **WHOLE),
     broken("diverging loss", "pointers", swap("loss = F.cross_entropy(logits, nearest)", "loss = F.log_softmax(logits, dim=1)[gg.arange(48), nearest].mean()"), ops=("log_softmax", "mean", "gather"), lines=("backward()",), whole=True),
@@ -106,7 +107,7 @@ BROKEN += [
     broken("exploding gradients", "melodies", after("model = Composer", "nn.init.orthogonal_(model.gru.weight_hh_l0, gain=3.0)"), base=TO_RNN, also=LARGE, ops=("matmul", "affine"), modules=("gru",), mendable=True),
     broken("flat place", "rotated", after("self.fc2 = ", "with gg.no_grad():", "    self.fc2.bias.copy_(gg.tensor([25.0, 0.0, 0.0, 0.0]))"), base=(SQUARED,), also=("saturated activations",), ops=("softmax",), modules=("fc2",), **WHOLE),
     broken("flat place", "seismics", start("nn.init.constant_(net.out.bias, 12.0)"), base=(swap("return self.out(F.relu(self.hidden(h.flatten(1))))", "return 2 * gg.tanh(self.out(F.relu(self.hidden(h.flatten(1)))))"),), also=("saturated activations",), ops=("tanh",), modules=("out",), **WHOLE),
-    broken("flat place", "pointers", after("self.key = ", "for layer in (self.query, self.key):", "    nn.init.normal_(layer.weight, std=1e-4)", "    nn.init.zeros_(layer.bias)"), base=(POINTERS_SGD,), also=SMALL, modules=("query", "key"), **WHOLE),
+    broken("flat place", "pointers", after("self.key = ", "for layer in (self.query, self.key):", "    nn.init.normal_(layer.weight, std=1e-6)", "    nn.init.zeros_(layer.bias)"), base=(POINTERS_SGD,), also=SMALL, modules=("query", "key"), **WHOLE),
     broken("saturated activations", "melodies", after("model = Composer", "for p in model.gru.parameters():", "    nn.init.normal_(p, std=5.0)"), also=LARGE, ops=("sigmoid", "tanh"), modules=("gru",), mendable=True),
     broken("saturated activations", "seismics", start("nn.init.normal_(net.hidden.weight, std=6.0)"), base=(swap("F.relu(self.hidden(h.flatten(1)))", "gg.tanh(self.hidden(h.flatten(1)))"),), also=LARGE, ops=("tanh",), modules=("hidden",), mendable=True),
     broken("dead rectifiers", "pipettes", after(FC, "if number > 0:", "    nn.init.uniform_(self.body[-1].weight, -0.5, 0.0)", "    nn.init.constant_(self.body[-1].bias, -0.5)"), ops=("relu",), modules=("body.fc1", "body.act1"), mendable=True),
