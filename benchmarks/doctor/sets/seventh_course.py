@@ -19,7 +19,11 @@ ADAM = "self.optimizer = optim.Adam(model.parameters(), lr=cfg.lr)"
 PIPETTES_SGD = swap(ADAM, "self.optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)")
 SEISMICS_SGD = optimizer("optim.SGD(NET.parameters(), lr=0.05, momentum=0.9)")
 POINTERS_SGD = optimizer("optim.SGD(NET.parameters(), lr=0.03, momentum=0.9)")
-FULL = (swap("batch_size: int = 40", "batch_size: int = 800"), swap("epochs: int = 24", "epochs: int = 200"), swap("gamma=0.95", "gamma=0.995"))
+FULL = (
+    swap("batch_size: int = 40", "batch_size: int = 800"),
+    swap("epochs: int = 24", "epochs: int = 200"),
+    swap("gamma=0.95", "gamma=0.995"),
+)
 MELODIES_SGD = swap("optim.Adam(model.parameters(), lr=0.01)", "optim.SGD(model.parameters(), lr=0.5, momentum=0.9)")
 RECEIPTS_RULE, UNCOMPILED = "optim.AdamW(groups, lr=cfg.lr)", drop("@gg.compile")
 CLIP = drop("nn.utils.clip_grad_norm_(model.parameters(), max_norm)")
@@ -39,7 +43,7 @@ BROKEN += [
     broken("weights that move wildly", "patients", optimizer('optim.Adam([{"params": NET.encoder.parameters(), "lr": 1.0}, {"params": [p for name, p in NET.named_parameters() if "encoder" not in name]}], lr=HYPER["lr"])'), also=FAST, modules=("encoder",), **WHOLE),
     broken("oscillating loss", "seismics", optimizer("optim.SGD(NET.parameters(), lr=0.5)"), base=(UNCOMPILED,), also=FAST, shows="swings", **WHOLE),
     broken("oscillating loss", "receipts", swap(RECEIPTS_RULE, "optim.SGD(groups, lr=0.1, momentum=0.95)"), also=FAST, shows="swings", **WHOLE),
-    broken("oscillating loss", "pipettes", swap(ADAM, "self.optimizer = optim.SGD(model.parameters(), lr=0.2, momentum=0.9)"), base=FULL, also=FAST + WILDLY, shows="swings", **WHOLE),
+    broken("oscillating loss", "pipettes", swap(ADAM, "self.optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.95)"), base=FULL, also=FAST + WILDLY, shows="swings", **WHOLE),
     broken("oscillating loss", "patients", optimizer("optim.SGD(NET.parameters(), lr=1.0, momentum=0.97)"), also=FAST, shows="swings", **WHOLE),
     broken("diverging loss", "melodies", swap("lr=0.01)", "lr=0.01, maximize=True)"), **WHOLE),
     broken("diverging loss", "pointers", swap("loss = F.cross_entropy(logits, nearest)", "loss = F.log_softmax(logits, dim=1)[gg.arange(48), nearest].mean()"), ops=("log_softmax", "mean", "gather"), lines=("backward()",), whole=True),
