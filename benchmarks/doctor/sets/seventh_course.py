@@ -44,9 +44,9 @@ BROKEN += [
     broken("oscillating loss", "seismics", optimizer("optim.SGD(NET.parameters(), lr=0.5)"), base=(UNCOMPILED,), also=FAST, shows="swings", **WHOLE),
     broken("oscillating loss", "receipts", swap(RECEIPTS_RULE, "optim.SGD(groups, lr=0.1, momentum=0.95)"), also=FAST, shows="swings", **WHOLE),
     broken("oscillating loss", "pipettes", swap(ADAM, "self.optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.95)"), base=FULL, also=FAST + WILDLY, shows="swings", **WHOLE),
-    broken("oscillating loss", "patients", optimizer("optim.SGD(NET.parameters(), lr=1.0, momentum=0.97)"), also=FAST, shows="swings", **WHOLE),
+    broken("oscillating loss", "melodies", swap("optim.Adam(model.parameters(), lr=0.01)", "optim.SGD(model.parameters(), lr=1.0, momentum=0.97)"), also=FAST, shows="swings", **WHOLE),
     broken("diverging loss", "melodies", swap("lr=0.01)", "lr=0.01, maximize=True)"), **WHOLE),
-    broken("diverging loss", "pointers", swap("loss = F.cross_entropy(logits, nearest)", "loss = F.log_softmax(logits, dim=1)[gg.arange(48), nearest].mean()"), ops=("log_softmax", "mean", "gather"), lines=("backward()",), whole=True),
+    broken("diverging loss", "pointers", swap("loss = F.cross_entropy(logits, nearest)", "loss = F.log_softmax(logits, dim=1)[gg.arange(48), nearest].mean()"), ops=("log_softmax", "index", "gather", "sum"), lines=("backward()",), whole=True),
     broken("diverging loss", "receipts", swap("lambda step: min(1.0, (step + 1) / cfg.warmup)", "lambda step: 1.0 - step / cfg.warmup"), lines=("step()",), whole=True),
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ TARGETS = ("the targets",)
 LOOP = {"lines": ("zero_grad", "backward()", "step()"), "whole": True, "mendable": True}
 STEP = {"lines": ("zero_grad", "backward()", "step()"), "whole": True, "shows": "still"}
 MODE = {"lines": ("model.eval()", "model.train()"), "whole": True, "mendable": True, "shows": "text"}
-LATE = {"lines": ("model(X_test)", "average(", "model(x)", "evaluate("), "whole": True, "shows": "text"}
+LATE = {"lines": ("model(X_test)", "average(test_items"), "whole": True, "shows": "text"}
 POINTERS_SGD = optimizer("optim.SGD(NET.parameters(), lr=0.1, momentum=0.9)")
 
 # -- gradients that nobody gets --
@@ -18,7 +18,7 @@ BROKEN += [
     broken("no gradient", "pipettes", swap("loss = self.criterion(mean, y[rows], var)", "loss = gg.tensor(self.criterion(mean, y[rows], var).item(), requires_grad=True)"), ops=("detach",), lines=("backward()",), whole=True, shows="still"),
     broken("no gradient", "receipts", swap("return self.regressor(pooled).squeeze(1)", "features = gg.tensor(pooled.detach().numpy())\n        return self.regressor(features).squeeze(1)"), ops=("detach",), modules=("encoder", "item_emb", "amount", "norm")),
     broken("zero gradient", "pipettes", swap("return self.mean(h).squeeze(1), ", "return gg.floor(10 * self.mean(h)).squeeze(1) / 10, "), ops=("floor",), modules=("mean",)),
-    broken("zero gradient", "pointers", swap("        return scores", "        return scores.clamp(min=20.0, max=50.0)"), ops=("maximum", "minimum", "where", "clamp")),
+    broken("zero gradient", "pointers", swap("        return scores", "        return scores.clamp(min=20.0, max=50.0)"), ops=("maximum", "minimum", "where")),
     broken("zero gradient", "patients", swap("h = h[-1]", "h = gg.sign(h[-1])"), ops=("sign",), modules=("encoder",)),
     broken("zero gradient", "receipts", after("self.norm = ", "self.scale = gg.zeros(cfg.d_model)"), swap("pooled = (self.norm(h) * kept)", "pooled = (self.scale * self.norm(h) * kept)"), ops=("mul",), modules=("encoder", "item_emb", "amount", "norm")),
     broken("frozen parameters", "rotated", after("model = TurnNet", "for name, p in model.named_parameters():", '    p.requires_grad = name.startswith("fc2")'), modules=("block1", "block2", "fc1"), mendable=True),
