@@ -15,6 +15,7 @@ from glassgrad.doctor.habits import disturbance, turned
 from glassgrad.doctor.layers import layers_of
 from glassgrad.doctor.patient import Batch
 from glassgrad.doctor.probe import Probe
+from glassgrad.doctor.rules.noise import time_comes_first
 from glassgrad.findings import FAULT
 from glassgrad.nn import functional as F
 
@@ -389,23 +390,13 @@ def test_tensors_in_attributes_count_if_a_step_gives_them_a_gradient():
     )
 
 
-def test_batches_of_one_row_whose_first_axis_is_time():
-    gg.manual_seed(0)
-
-    class Counts(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.cells, self.head = nn.GRU(2, 16), nn.Linear(16, 1)
-
-        def forward(self, x):
-            return self.head(self.cells(x)[0])
-
-    x = gg.randn(8, 32, 2)
-    batches = [Batch((x[:, n : n + 1], (x[:, n : n + 1, :1] * gg.randn(1)).sign())) for n in range(32)]
-    given = patient(Counts(), MSE, batches, optim.Adam([*(net := Counts()).parameters()], lr=0.05))
-    given.model = net
-    found = ask("gradient noise", given, 60)
-    assert all(each.evidence["rows of a batch"] == 1 for each in found)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM])
+def test_recurrent_layers_have_time_first_unless_they_are_told(layer, first):
+    x = gg.randn(8, 3, 2)
+    given = patient(layer(2, 4, batch_first=not first), lambda y, t: MSE(y[0], t), Batch((x, gg.randn(8, 3, 4))))
+    assert time_comes_first(given) is first
+    assert not time_comes_first(patient(nn.Linear(2, 4), MSE, Batch((x, gg.randn(8, 3, 4)))))
 
 
 # -- rows in order, words ahead ---------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def _length(first: Any) -> int:
     return len(first) if isinstance(first, Tensor) and first.ndim else 0
 
 
-def _time_comes_first(patient: Patient) -> bool:
+def time_comes_first(patient: Patient) -> bool:
     """Whether the rows of a batch are its second axis, as recurrent layers have it unless they are told otherwise."""
     recurrent = [module for module in patient.model.modules() if isinstance(module, nn.RNN | nn.GRU | nn.LSTM)]
     first = patient.batches[0][0]
@@ -118,7 +118,7 @@ def noisy(probe: Probe) -> Iterator[Suspicion]:
     if patient.loop is not None and 2 * patient.loop.disturbed.times > min(max(patient.loop.steps, 1), OFTEN):
         yield from _disturbed(probe, patient.loop)
         return
-    across = _time_comes_first(patient)
+    across = time_comes_first(patient)
     count, known = len(patient.batches), not across and all(rows_of(each) is not None for each in patient.batches)
     first = patient.batches[0][0]
     rows = rows_of(patient.batches[0]) if known else first.shape[1] if across else _length(first)

@@ -24,6 +24,7 @@ from .flatness import flattened
 LEARNS = ("too low a rate", "no overfitting of one batch", "flat place")
 """What follows where parameters do not learn."""
 NEARLY_ALL = 0.9
+"""Which share of an activation has no slope at all where it is what makes a gradient 0."""
 FURTHER, FEW = 1.5, 16
 """So much further from 0 than fresh weights are those that were trained, and fewer of them tell nothing."""
 
