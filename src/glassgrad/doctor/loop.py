@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from ..findings import Place
 
+CLOSELY = 64
+"""So many steps are watched closely from the beginning on."""
+
 
 @dataclass
 class Seen:
@@ -68,6 +71,15 @@ class Loop:
     def lasting(self, seen: Seen) -> bool:
         """Whether most steps since the first time were taken so."""
         return 2 * seen.times > self.backwards - seen.first + 1
+
+    def mostly(self, seen: Seen) -> bool:
+        """Whether something that is seen only in steps that are watched closely is seen in half of the first ones."""
+        return 2 * seen.times > min(max(self.steps, 1), CLOSELY)
+
+    @property
+    def end(self) -> float:
+        """Where its loss ends: the mean of the last fifth."""
+        return sum(self.losses[-len(self.losses) // 5 :]) / max(1, -(-len(self.losses) // 5))
 
     @property
     def moves(self) -> bool:

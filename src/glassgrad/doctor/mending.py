@@ -15,6 +15,9 @@ from .patient import Batch, Patient
 from .rule import Remedy
 from .whole import Recorded
 
+LARGE = 30.0
+"""Inputs as large as this are not scaled."""
+
 
 def scaled_inputs(places: Sequence[int] = ()) -> Remedy:
     """A mean of 0 and a deviation of 1 for every column of a table, every channel of images, every entry of what a

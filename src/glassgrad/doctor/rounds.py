@@ -25,7 +25,7 @@ from ..tensor import Tensor
 from .calls import Call, backward_of, called_function, has_parameters
 from .capture import Called, Capture
 from .habits import DISTURBED, arrivals, disturbance, lapsed, schedule, turned
-from .loop import Loop, Moment, Seen
+from .loop import CLOSELY, Loop, Moment, Seen
 from .patient import Patient, held_by
 from .probe import FAILURES, norm
 from .together import Together
@@ -35,8 +35,8 @@ VISITS, MANY, FEW, BYTES = 16, 64, 4, 256e6
 """How many steps the patient is made of; how many where they have so few rows; and how much their inputs may take."""
 MOMENTS = 100
 """Of how many steps the sizes of the layers' numbers are kept."""
-CLOSELY, EVERY = 64, 16
-"""So many steps are watched closely, and after them every so manyth: a training under the doctor takes its time."""
+EVERY = 16
+"""After those that are watched closely every so manyth is: a training under the doctor takes its time."""
 
 
 class Rounds(Watch):

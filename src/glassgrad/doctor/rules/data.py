@@ -12,13 +12,13 @@ from ... import nn
 from ...findings import NOTE, Place, count
 from ..courses import standing
 from ..layers import judged
-from ..mending import features, scaled_inputs
+from ..mending import LARGE, features, scaled_inputs
 from ..patient import Patient
 from ..probe import Probe
 from ..rule import Suspicion, rule
 
-LARGE, APART, SHIFTED = 30.0, 100.0, 10.0
-"""A size of inputs, a ratio of the sizes of columns, and a mean against the deviation, that make steps hard."""
+APART, SHIFTED = 100.0, 10.0
+"""A ratio of the sizes of columns, and a mean against the deviation, that make steps hard."""
 FAR = 5.0
 """So many times the loss of scaled inputs, at the start, is far."""
 FEW, CHANCE = 8, 0.01

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..mending import features, leaky, scaled_inputs, zero_biases
+from ..mending import LARGE, features, leaky, scaled_inputs, zero_biases
 from ..probe import Probe
 from ..rectifiers import Rectifier, rectifiers
 from ..remedies import fitted_start, fresh_start, rate
@@ -17,8 +17,6 @@ BATCHES = 8
 """A unit is dead if it is so on all of these."""
 LEARNED = 0.05
 """A loss that has fallen to this share has been learned, whatever died on the way."""
-FAR = 30.0
-"""Inputs as large as this are not scaled."""
 FOLLOWS = (
     "zero gradient", "no gradient", "vanishing gradients", "saturated activations", "flat place", "too low a rate",
     "too high a rate", "oscillating loss", "no overfitting of one batch", "weights that barely move",
@@ -74,7 +72,7 @@ def _by_inputs(probe: Probe, late: bool = False) -> bool:
     """Whether it is inputs far from 0 that put the rows there: of scaled ones no more units are dead than by chance, at
     the start or after some steps."""
     largest = max((float(np.abs(x).max()) for x in features(probe.patient).values()), default=0.0)
-    treated = scaled_inputs().treated(probe.patient) if largest > FAR else None
+    treated = scaled_inputs().treated(probe.patient) if largest > LARGE else None
     if treated is None:
         return False
     if late:

@@ -108,7 +108,7 @@ def diverging(probe: Probe) -> Iterator[Suspicion]:
     loop = probe.patient.loop
     own = loop.losses if loop is not None and len(loop.losses) >= 20 else losses
     finite = math.isfinite(losses[-1])
-    if loop is not None and loop.turned.times and not own[-1] < own[0]:
+    if loop is not None and loop.mostly(loop.turned) and not own[-1] < own[0]:
         yield _turned(loop)
     elif (not finite or losses[-1] > start.mean + 2 * start.scatter) and uphill(probe):
         far = not finite or losses[-1] > start.mean + start.scale

@@ -102,8 +102,6 @@ def _by_unseen_batches(probe: Probe) -> Iterator[Suspicion]:
 def _no_better_than_one(probe: Probe) -> bool:
     """Whether the user's training ends where one answer for all rows would be."""
     assert probe.patient.loop is not None
-    losses = probe.patient.loop.losses
-    end = float(np.mean(losses[-len(losses) // 5 :]))
     constant = []
     for batch in probe.patient.batches[:LOOKED_AT]:
         one = replace(probe.patient.copy(), batches=[batch])
@@ -111,7 +109,7 @@ def _no_better_than_one(probe: Probe) -> bool:
         if not isinstance(outputs, Tensor) or not outputs.ndim or outputs.dtype.kind != "f":
             return False
         constant.append(best_of(one, outputs, np.zeros(len(outputs), int)))
-    return end > NO_BETTER * float(np.mean(constant))
+    return probe.patient.loop.end > NO_BETTER * float(np.mean(constant))
 
 
 def _learns_one_batch(patient: Patient) -> bool:

@@ -30,8 +30,6 @@ NEARLY = 1.5
 """A loss of up to so many times another is nearly as low."""
 SOME = 40
 """So many steps of the user's own are a training."""
-OFTEN = 64
-"""Of so many steps, or all if there are fewer, gradients that are disturbed in half are so by habit."""
 FEW, FAR, BETTER = 4, 0.3, 0.5
 """Batches of at most so many rows are few in any case: then larger ones have to bring the loss to the first of these
 shares. Of others it is asked only where the loss stands still above the second share of its start, and then they have
@@ -92,7 +90,7 @@ def _takes(patient: Patient, batch: Any) -> bool:
 
 def _disturbed(probe: Probe, loop: Loop) -> Iterator[Suspicion]:
     """Gradients that are changed at random on their way to the step, without which the same steps come further."""
-    own = float(np.mean(loop.losses[-len(loop.losses) // 5 :]))
+    own = loop.end
     plain = probe.patient.copy()
     plain.train(probe.steps)
     reached = over_batches(plain)
@@ -115,7 +113,7 @@ def _disturbed(probe: Probe, loop: Loop) -> Iterator[Suspicion]:
 def noisy(probe: Probe) -> Iterator[Suspicion]:
     """Batches that are small against the noise scale, of a training that larger ones bring much further."""
     patient = probe.patient
-    if patient.loop is not None and 2 * patient.loop.disturbed.times > min(max(patient.loop.steps, 1), OFTEN):
+    if patient.loop is not None and patient.loop.mostly(patient.loop.disturbed):
         yield from _disturbed(probe, patient.loop)
         return
     across = time_comes_first(patient)
